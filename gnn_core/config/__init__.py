@@ -1,0 +1,40 @@
+"""Settings: frozen dataclasses filled from `configs/gnn_config.yaml` and its overlays."""
+
+from gnn_core.config.data import (
+    EligibilitySettings,
+    SourceSettings,
+    SplitSettings,
+    StoreSettings,
+    WarehouseSettings,
+)
+from gnn_core.config.decision import (
+    BaselineSettings,
+    EvaluationSettings,
+    Gate1Settings,
+    HybridSettings,
+    PublishSettings,
+    ScoringSettings,
+    ServingSettings,
+)
+from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
+from gnn_core.config.loader import Settings, load_settings
+
+__all__ = [
+    "BaselineSettings",
+    "EligibilitySettings",
+    "EvaluationSettings",
+    "Gate1Settings",
+    "GraphSettings",
+    "HybridSettings",
+    "ModelSettings",
+    "PublishSettings",
+    "ScoringSettings",
+    "ServingSettings",
+    "Settings",
+    "SourceSettings",
+    "SplitSettings",
+    "StoreSettings",
+    "TrainingSettings",
+    "WarehouseSettings",
+    "load_settings",
+]

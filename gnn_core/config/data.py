@@ -1,0 +1,138 @@
+"""Settings of the data: which store, where its tables are, who is eligible, which windows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gnn_core.config.checks import at_least, identifier, one_of
+from gnn_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Which store this state directory holds. Written by `gnn simulate` and `gnn load`, or by hand in production."""
+
+    SECTION: ClassVar[str] = "store"
+
+    name: str
+    tables: str
+    """`raw`: source tables of a retailer go through the staging SQL. `contract`: they come as contract tables already."""
+    first_week: dt.date
+    """First Monday that is a weekly partition. The as-of date of a partition is its end, seven days later."""
+    last_week: dt.date | None
+    """Last week of a store that has ended (a file of the past); null while data keep coming."""
+    stand_ins: tuple[str, ...]
+    """What is not real in this store, each as a phrase; repeated in the report."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "tables", ("raw", "contract"))
+        if self.first_week.weekday() != 0:
+            raise ConfigError(f"store.first_week is {self.first_week}, a {self.first_week:%A}; weeks start on Monday")
+
+
+@dataclass(frozen=True)
+class WarehouseSettings:
+    """Where tables live. DuckDB needs a file and nothing else; BigQuery needs a project."""
+
+    SECTION: ClassVar[str] = "warehouse"
+
+    engine: str
+    source_dataset: str
+    work_dataset: str
+    serving_dataset: str
+    project: str | None
+    location: str
+    maximum_bytes_billed: int
+    job_timeout_s: float
+    busy_retry_s: float
+    """DuckDB: how long to wait for another process to let go of the file."""
+    memory_limit: str
+    """DuckDB: what it may use before it spills to disk, such as 4GB."""
+    labels: dict[str, str]
+
+    def __post_init__(self) -> None:
+        one_of(self, "engine", ("duckdb", "bigquery"))
+        for name in ("source_dataset", "work_dataset", "serving_dataset"):
+            identifier(self, name)
+        at_least(self, "maximum_bytes_billed", 1)
+        at_least(self, "job_timeout_s", 1)
+        if self.engine == "bigquery" and not self.project:
+            raise ConfigError("warehouse.project is empty; BigQuery needs the project that is billed")
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Names of the retailer's tables and event names. Shapes are not a choice; names are."""
+
+    SECTION: ClassVar[str] = "sources"
+
+    user_attributes: str
+    events: str
+    orders: str
+    fitment: str
+    catalogue: str
+    sends: str
+    engagements: str
+    event_stream_start: dt.date
+    """Historical orders on or after this date are dropped: the event stream reports them."""
+    min_year: int
+    max_year: int
+    """Model years outside this range are treated as no vehicle."""
+
+    def __post_init__(self) -> None:
+        for name in ("user_attributes", "events", "orders", "fitment", "catalogue", "sends", "engagements"):
+            identifier(self, name)
+        if self.min_year > self.max_year:
+            raise ConfigError(f"sources.min_year {self.min_year} is above sources.max_year {self.max_year}")
+
+
+@dataclass(frozen=True)
+class EligibilitySettings:
+    """Which products may be recommended at all. One rule set for SQL, models and audit."""
+
+    SECTION: ClassVar[str] = "eligibility"
+
+    min_price_usd: float
+    service_prefixes: tuple[str, ...]
+    commodity_words: tuple[str, ...]
+    """Whole words of a part type that make it a commodity."""
+    commodity_exceptions: tuple[str, ...]
+    """Part types that stay although they hold a commodity word."""
+    unknown_part_type_min_price_usd: float
+    variant_suffixes: str
+    """Letters that, after a trailing digit of the SKU, only name a colour."""
+    min_products_per_vehicle: int
+    require_email_consent: bool
+
+    def __post_init__(self) -> None:
+        at_least(self, "min_price_usd", 0)
+        at_least(self, "min_products_per_vehicle", 1)
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Windows, all counted back from the as-of date of the week.
+
+    `test_cuts` windows of `horizon_days` end at the as-of date, `stride_days` apart; `validation_cuts` windows lie before
+    the first of them. Explicit lists of cutoff dates, if given, replace the rule (published protocols name theirs).
+    """
+
+    SECTION: ClassVar[str] = "split"
+
+    horizon_days: int
+    stride_days: int
+    validation_cuts: int
+    test_cuts: int
+    refit_at_test_cutoff: bool
+    """True: what is judged is fitted on everything before the test window. False: on everything before the first
+    validation window (protocols in which the validation users are no training data)."""
+    explicit_validation_cutoffs: tuple[dt.date, ...]
+    explicit_test_cutoffs: tuple[dt.date, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("horizon_days", "stride_days", "validation_cuts", "test_cuts"):
+            at_least(self, name, 1)
+        if bool(self.explicit_test_cutoffs) != bool(self.explicit_validation_cutoffs):
+            raise ConfigError("split.explicit_validation_cutoffs and explicit_test_cutoffs go together; give both or none")

@@ -1,0 +1,100 @@
+"""Settings of what is learned: graph, model, training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gnn_core.config.checks import at_least, one_of, shares, within
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """How tables become a heterogeneous graph."""
+
+    SECTION: ClassVar[str] = "graph"
+
+    event_weights: dict[str, float]
+    decay_tau_days: float
+    """Weight × exp(−age / tau). The half-life is tau · ln 2: 20.8 days for 30."""
+    co_purchase_min_count: int
+    co_purchase_max_neighbours: int
+
+    def __post_init__(self) -> None:
+        at_least(self, "decay_tau_days", 1e-9)
+        at_least(self, "co_purchase_min_count", 1)
+        at_least(self, "co_purchase_max_neighbours", 1)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network: encoder, towers, score."""
+
+    SECTION: ClassVar[str] = "model"
+
+    encoder: str
+    """`gat` as proposed; `sage` mean aggregation; `light` parameter-free propagation."""
+    embedding_dim: int
+    hidden_dim: int
+    heads: int
+    layers: int
+    part_type_dim: int
+    output_dim: int
+    dropout: float
+    product_id_embedding: bool
+    user_id_embedding: bool
+    """The proposal has one; with 98 % cold users it is an untrained row for nearly everyone."""
+    popularity_bias: bool
+    """Score = s · cos(u, p) + w · log(orders + ½) + learned."""
+    scale_init: float
+    """Initial s. 1 beside a popularity bias; 10–20 without, or BCE cannot fall below 0.313."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "encoder", ("gat", "sage", "light"))
+        for name in ("embedding_dim", "hidden_dim", "heads", "layers", "part_type_dim", "output_dim"):
+            at_least(self, name, 1)
+        within(self, "dropout", 0, 0.9)
+        at_least(self, "scale_init", 1e-6)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the network is trained."""
+
+    SECTION: ClassVar[str] = "training"
+
+    device: str
+    seed: int
+    loss: str
+    """`softmax` (fitting negatives and all-product negatives) or `bce` (the proposal's, edge-weighted)."""
+    learning_rate: float
+    embedding_learning_rate: float
+    weight_decay: float
+    max_steps: int
+    batch_size: int
+    validate_every: int
+    patience: int
+    """Validations without a better Recall@10 before training stops."""
+    gradient_clip: float
+    fitting_negatives: int
+    global_negatives: int
+    fitting_loss_weight: float
+    """Share of the softmax over fitting products; the rest is the softmax over all products."""
+    negative_mix: dict[str, float]
+    """BCE only: shares of in_batch, fitment and global negatives."""
+    negatives_per_positive: int
+    folds: int
+    """Users of one fold are trained as cold while the other folds carry the messages."""
+    checkpoint_every: int
+    keep_embeddings_warm: bool
+    """Start rows whose entity id the previous week's checkpoint has from there."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "device", ("auto", "cpu", "cuda"))
+        one_of(self, "loss", ("softmax", "bce"))
+        shares(self, "negative_mix")
+        within(self, "fitting_loss_weight", 0, 1)
+        for name in ("max_steps", "batch_size", "validate_every", "patience", "checkpoint_every", "negatives_per_positive"):
+            at_least(self, name, 1)
+        at_least(self, "folds", 2)
+        at_least(self, "gradient_clip", 1e-9)

@@ -1,0 +1,1 @@
+"""From coded tables to the heterogeneous graph: windows, weights, co-purchase, HeteroData."""

@@ -1,0 +1,119 @@
+"""What every warehouse can do, whichever engine is behind it.
+
+What belongs here: the protocol and the value types of its methods. What does not: any engine (duckdb.py, bigquery.py).
+SQL is GoogleSQL for every engine; tables are named `dataset.table`, both plain identifiers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from gnn_core.errors import WarehouseError
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A validated `dataset.table`."""
+
+    dataset: str
+    table: str
+
+    def __post_init__(self) -> None:
+        for part in (self.dataset, self.table):
+            if not _IDENTIFIER.fullmatch(part):
+                raise WarehouseError(f"{part!r} is no identifier: only letters, digits and _ and not first a digit")
+
+    def __str__(self) -> str:
+        return f"{self.dataset}.{self.table}"
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """From `dataset.table`."""
+        dataset, dot, table = text.partition(".")
+        if not dot:
+            raise WarehouseError(f"{text!r} is no table name; write dataset.table")
+        return cls(dataset, table)
+
+
+@dataclass(frozen=True)
+class JobStats:
+    """What one statement cost."""
+
+    seconds: float
+    bytes_billed: int
+    """0 on engines that bill nothing."""
+    rows: int | None = None
+
+
+@runtime_checkable
+class Warehouse(Protocol):
+    """Tables in, tables out. Every method raises WarehouseError (or a subclass) naming table or statement.
+
+    `parameters` are values for `@name` in the SQL: str, int, float, bool, datetime.date, datetime.datetime (UTC),
+    or a non-empty list of one of those (for `UNNEST(@name)`). `tables` fills `{name}` placeholders of the SQL text with
+    validated table names; nothing else is ever formatted into SQL.
+    """
+
+    engine: str
+
+    def query(
+        self,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        label: str = "query",
+    ) -> pa.Table:
+        """Run a SELECT and return all rows as Arrow (Storage Read API on BigQuery)."""
+
+    def create_table_as(
+        self,
+        target: TableName,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        cluster_by: Sequence[str] = (),
+        label: str = "ctas",
+    ) -> JobStats:
+        """CREATE OR REPLACE TABLE target AS sql."""
+
+    def load(self, target: TableName, rows: pa.Table, *, replace: bool = True) -> JobStats:
+        """Write an Arrow table (load job on BigQuery); append when `replace` is False. Atomic: all rows or none."""
+
+    def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of a table as Arrow."""
+
+    def move(self, source: TableName, target: TableName) -> JobStats:
+        """Replace `target` by a copy of `source` in one atomic step; a reader sees the old table or the new one.
+
+        One WRITE_TRUNCATE copy job on BigQuery, one transaction on DuckDB. `source` stays.
+        """
+
+    def create_view(self, view: TableName, sql: str, *, tables: Mapping[str, TableName] | None = None) -> None:
+        """CREATE OR REPLACE VIEW."""
+
+    def exists(self, table: TableName) -> bool:
+        """Whether a table or view of this name exists."""
+
+    def columns(self, table: TableName) -> dict[str, str]:
+        """Column name → GoogleSQL type, in order. TableNotFoundError when there is no such table."""
+
+    def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
+        """Names of tables (not views) in a dataset that start with `prefix`, sorted."""
+
+    def drop(self, table: TableName) -> None:
+        """Drop a table or view if it exists."""
+
+    def ensure_dataset(self, dataset: str) -> None:
+        """Create the dataset (schema) if it does not exist."""
+
+    def row_count(self, table: TableName) -> int:
+        """Exact number of rows, counted by a query (metadata counters go stale)."""
