@@ -222,7 +222,9 @@ def violations(name: str, tables: Mapping[str, pd.DataFrame], *, as_of: pd.Times
     if found and any("is missing" in f for f in found):
         return found
     if contract.key:
-        report(f"with a repeated key {contract.key}", frame.duplicated(list(contract.key), keep=False), list(contract.key))
+        report(
+            f"with a repeated key {contract.key}", frame.duplicated(list(contract.key), keep=False), list(contract.key)
+        )
     for fk in contract.foreign_keys:
         known = tables[fk.table][fk.references]
         report(f"whose {fk.column} is not in {fk.table}.{fk.references}", ~frame[fk.column].isin(known), [fk.column])

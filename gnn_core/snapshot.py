@@ -123,8 +123,7 @@ def build_snapshot(tables: Mapping[str, pd.DataFrame], as_of: np.datetime64) -> 
     products = tables["products"].sort_values("product_id", kind="stable").reset_index(drop=True)
     vehicles = tables["vehicles"].sort_values("vehicle_id", kind="stable")
     user_ids, product_ids, vehicle_ids = (
-        f[c].to_numpy(dtype=object)
-        for f, c in ((users, "user_id"), (products, "product_id"), (vehicles, "vehicle_id"))
+        f[c].to_numpy(dtype=object) for f, c in ((users, "user_id"), (products, "product_id"), (vehicles, "vehicle_id"))
     )
     segment_ids, segment_V = _unique(vehicles["segment_id"])
     first_vehicle_S = np.unique(segment_V, return_index=True)[1]
@@ -188,9 +187,7 @@ def _to_micros(values: pd.Series) -> Int:
     return stamps.to_numpy(dtype="datetime64[us]").astype(np.int64)
 
 
-def _pairs(
-    rows: pd.Series, row_ids: NDArray, columns: pd.Series, column_ids: NDArray, table: str
-) -> sparse.csr_matrix:
+def _pairs(rows: pd.Series, row_ids: NDArray, columns: pd.Series, column_ids: NDArray, table: str) -> sparse.csr_matrix:
     r = index_of(rows, row_ids, f"{table}.{rows.name}")
     c = index_of(columns, column_ids, f"{table}.{columns.name}")
     ones = np.ones(len(r), dtype=np.float32)

@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses filled from `configs/gnn_config.yaml` and its overlays."""
 
 from gnn_core.config.data import (
+    ArtifactSettings,
     EligibilitySettings,
     SourceSettings,
     SplitSettings,
@@ -20,6 +21,7 @@ from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSetti
 from gnn_core.config.loader import Settings, load_settings
 
 __all__ = [
+    "ArtifactSettings",
     "BaselineSettings",
     "EligibilitySettings",
     "EvaluationSettings",

@@ -63,6 +63,16 @@ class WarehouseSettings:
 
 
 @dataclass(frozen=True)
+class ArtifactSettings:
+    """Where artifacts (snapshots, graphs, checkpoints, reports) are kept."""
+
+    SECTION: ClassVar[str] = "artifacts"
+
+    root: str | None
+    """An fsspec address such as gs://bucket/prefix; null = the folder `artifacts` of the state directory."""
+
+
+@dataclass(frozen=True)
 class SourceSettings:
     """Names of the retailer's tables and event names. Shapes are not a choice; names are."""
 
@@ -135,4 +145,6 @@ class SplitSettings:
         for name in ("horizon_days", "stride_days", "validation_cuts", "test_cuts"):
             at_least(self, name, 1)
         if bool(self.explicit_test_cutoffs) != bool(self.explicit_validation_cutoffs):
-            raise ConfigError("split.explicit_validation_cutoffs and explicit_test_cutoffs go together; give both or none")
+            raise ConfigError(
+                "split.explicit_validation_cutoffs and explicit_test_cutoffs go together; give both or none"
+            )

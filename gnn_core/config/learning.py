@@ -94,7 +94,14 @@ class TrainingSettings:
         one_of(self, "loss", ("softmax", "bce"))
         shares(self, "negative_mix")
         within(self, "fitting_loss_weight", 0, 1)
-        for name in ("max_steps", "batch_size", "validate_every", "patience", "checkpoint_every", "negatives_per_positive"):
+        for name in (
+            "max_steps",
+            "batch_size",
+            "validate_every",
+            "patience",
+            "checkpoint_every",
+            "negatives_per_positive",
+        ):
             at_least(self, name, 1)
         at_least(self, "folds", 2)
         at_least(self, "gradient_clip", 1e-9)

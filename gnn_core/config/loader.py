@@ -15,7 +15,14 @@ from typing import Any
 
 import yaml
 
-from gnn_core.config.data import EligibilitySettings, SourceSettings, SplitSettings, StoreSettings, WarehouseSettings
+from gnn_core.config.data import (
+    ArtifactSettings,
+    EligibilitySettings,
+    SourceSettings,
+    SplitSettings,
+    StoreSettings,
+    WarehouseSettings,
+)
 from gnn_core.config.decision import (
     BaselineSettings,
     EvaluationSettings,
@@ -35,6 +42,7 @@ class Settings:
 
     store: StoreSettings
     warehouse: WarehouseSettings
+    artifacts: ArtifactSettings
     sources: SourceSettings
     eligibility: EligibilitySettings
     split: SplitSettings
