@@ -135,7 +135,7 @@ CONTRACTS: dict[str, TableContract] = {
                 ForeignKey("product_id", "products", "product_id"),
             ),
             time_column="event_ts",
-            description="Views, carts and orders, historical orders included; one row a user, product, kind and moment.",
+            description="Views, carts and orders, historical orders included; a row a user, product, kind, moment.",
         ),
         TableContract(
             "sends",

@@ -37,7 +37,7 @@ class WarehouseBusyError(WarehouseError):
     """Another process holds the embedded database and did not let go in time."""
 
 
-class PublishRefused(GnnCoreError):  # noqa: N818 - a verdict, and the name that operators read
+class PublishRefused(GnnCoreError):
     """The publisher's own audit failed; the live table has not moved. Names every rule that failed."""
 
 

@@ -170,7 +170,7 @@ def build_snapshot(tables: Mapping[str, pd.DataFrame], as_of: np.datetime64) -> 
 
 def index_of(values: pd.Series, ids: NDArray[np.object_], what: str) -> Int:
     """Position of each value in the sorted `ids`; an unknown value is an error that names it."""
-    codes = pd.Index(ids).get_indexer(values)
+    codes = pd.Index(ids).get_indexer(pd.Index(values))
     if (codes < 0).any():
         unknown = values[codes < 0]
         raise ContractError(f"{what}: {len(unknown)} value(s) without a parent row, such as {list(unknown[:3])}")

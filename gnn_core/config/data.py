@@ -18,7 +18,7 @@ class StoreSettings:
 
     name: str
     tables: str
-    """`raw`: source tables of a retailer go through the staging SQL. `contract`: they come as contract tables already."""
+    """`raw`: a retailer's source tables go through the staging SQL. `contract`: they come as contract tables."""
     first_week: dt.date
     """First Monday that is a weekly partition. The as-of date of a partition is its end, seven days later."""
     last_week: dt.date | None
@@ -125,8 +125,8 @@ class EligibilitySettings:
 class SplitSettings:
     """Windows, all counted back from the as-of date of the week.
 
-    `test_cuts` windows of `horizon_days` end at the as-of date, `stride_days` apart; `validation_cuts` windows lie before
-    the first of them. Explicit lists of cutoff dates, if given, replace the rule (published protocols name theirs).
+    The last of the `test_cuts` windows ends at the as-of date, the others lie `stride_days` apart before it, and the
+    `validation_cuts` windows before them. Explicit lists of cutoff dates replace the rule: published protocols name theirs.
     """
 
     SECTION: ClassVar[str] = "split"

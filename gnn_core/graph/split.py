@@ -25,7 +25,7 @@ class Cut:
 
     def __post_init__(self) -> None:
         if self.fitted_before > self.start:
-            raise LeakageError(f"cut {self.name}: fitted on events up to {self.fitted_before}, judged from {self.start}")
+            raise LeakageError(f"cut {self.name}: fitted before {self.fitted_before}, judged from {self.start}")
 
 
 @dataclass(frozen=True)
