@@ -126,7 +126,7 @@ class SplitSettings:
     """Windows, all counted back from the as-of date of the week.
 
     The last of the `test_cuts` windows ends at the as-of date, the others lie `stride_days` apart before it, and the
-    `validation_cuts` windows before them. Explicit lists of cutoff dates replace the rule: published protocols name theirs.
+    `validation_cuts` windows before them. Explicit lists of cutoffs replace the rule: published protocols name theirs.
     """
 
     SECTION: ClassVar[str] = "split"
