@@ -110,7 +110,7 @@ def micros(moment: np.datetime64 | pd.Timestamp | str) -> int:
     """UTC microseconds since 1970 of a moment (naive = UTC)."""
     stamp = pd.Timestamp(moment)
     stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
-    return int(stamp.as_unit("us").value)
+    return int(stamp.as_unit("us").to_datetime64().astype(np.int64))  # Timestamp.value is always nanoseconds
 
 
 def build_snapshot(tables: Mapping[str, pd.DataFrame], as_of: np.datetime64) -> Snapshot:
