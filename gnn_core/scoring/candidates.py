@@ -48,7 +48,7 @@ class Candidates:
             raise ShapeError(f"eligible_P has shape {eligible_P.shape}, but the snapshot has {n_P} products")
         if not eligible_P.any():
             raise DataError(f"none of {n_P} products is eligible, so nothing can be recommended to anyone")
-        self._n_P = n_P
+        self.n_products = n_P
         self._fits_VP = _keep_columns(train.fits_VP, eligible_P)
         enough_V = np.diff(self._fits_VP.indptr) >= min_products_per_vehicle
         self.servable_AV = _keep_columns(audience.owns_AV, enough_V)
