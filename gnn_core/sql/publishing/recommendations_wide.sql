@@ -1,0 +1,30 @@
+-- What the e-mail system reads: one row a user. rec4_* is null for users with three recommendations.
+SELECT
+  user_id,
+  MAX(IF(slot = 1, product_id, NULL)) AS rec1_sku,
+  MAX(IF(slot = 1, price, NULL)) AS rec1_price,
+  MAX(IF(slot = 1, final_score, NULL)) AS rec1_score,
+  MAX(IF(slot = 1, image_url, NULL)) AS rec1_image,
+  MAX(IF(slot = 1, source, NULL)) AS rec1_source,
+  MAX(IF(slot = 2, product_id, NULL)) AS rec2_sku,
+  MAX(IF(slot = 2, price, NULL)) AS rec2_price,
+  MAX(IF(slot = 2, final_score, NULL)) AS rec2_score,
+  MAX(IF(slot = 2, image_url, NULL)) AS rec2_image,
+  MAX(IF(slot = 2, source, NULL)) AS rec2_source,
+  MAX(IF(slot = 3, product_id, NULL)) AS rec3_sku,
+  MAX(IF(slot = 3, price, NULL)) AS rec3_price,
+  MAX(IF(slot = 3, final_score, NULL)) AS rec3_score,
+  MAX(IF(slot = 3, image_url, NULL)) AS rec3_image,
+  MAX(IF(slot = 3, source, NULL)) AS rec3_source,
+  MAX(IF(slot = 4, product_id, NULL)) AS rec4_sku,
+  MAX(IF(slot = 4, price, NULL)) AS rec4_price,
+  MAX(IF(slot = 4, final_score, NULL)) AS rec4_score,
+  MAX(IF(slot = 4, image_url, NULL)) AS rec4_image,
+  MAX(IF(slot = 4, source, NULL)) AS rec4_source,
+  COUNT(*) AS fitment_count,
+  MAX(engagement_tier) AS engagement_tier,
+  MAX(pipeline_version) AS pipeline_version,
+  MAX(scored_at) AS generated_at,
+  MAX(run_id) AS run_id
+FROM {live}
+GROUP BY user_id
