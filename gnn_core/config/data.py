@@ -50,6 +50,8 @@ class WarehouseSettings:
     """DuckDB: how long to wait for another process to let go of the file."""
     memory_limit: str
     """DuckDB: what it may use before it spills to disk, such as 4GB."""
+    threads: int
+    """DuckDB: how many threads a statement may use."""
     labels: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -58,6 +60,8 @@ class WarehouseSettings:
             identifier(self, name)
         at_least(self, "maximum_bytes_billed", 1)
         at_least(self, "job_timeout_s", 1)
+        at_least(self, "busy_retry_s", 0)
+        at_least(self, "threads", 1)
         if self.engine == "bigquery" and not self.project:
             raise ConfigError("warehouse.project is empty; BigQuery needs the project that is billed")
 

@@ -1,0 +1,311 @@
+"""The embedded warehouse: one DuckDB file, opened for each operation and closed after it.
+
+What belongs here: the DuckDB side of the Warehouse protocol. What does not: translation of SQL (dialect.py).
+DuckDB lets one process at a time hold a file, so connections are short, and an operation waits for another process for
+`warehouse.busy_retry_s` before it gives up. Datasets are schemas; TIMESTAMP is TIMESTAMPTZ with the session in UTC.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from gnn_core.config.data import WarehouseSettings
+from gnn_core.errors import TableNotFoundError, WarehouseBusyError, WarehouseError
+from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type
+from gnn_core.io.dialect import to_duckdb
+from gnn_core.io.sql import Statement, prepare
+from gnn_core.io.warehouse import JobStats, TableName
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_TYPES = {
+    "STRING": "VARCHAR",
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "BOOL": "BOOLEAN",
+    "DATE": "DATE",
+    "TIMESTAMP": "TIMESTAMPTZ",
+}
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 1.0
+
+
+class DuckDbWarehouse:
+    """A Warehouse in one file; `:memory:` keeps one connection for the life of the object (tests)."""
+
+    engine = "duckdb"
+
+    def __init__(self, path: str | Path, settings: WarehouseSettings) -> None:
+        self._path = str(path)
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._kept: duckdb.DuckDBPyConnection | None = None
+        if self._path == ":memory:":
+            self._spill = str(Path(tempfile.gettempdir()) / "duckdb-spill")
+            self._kept = self._connect()
+        else:
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            self._spill = f"{self._path}.spill"
+
+    def query(
+        self,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        label: str = "query",
+    ) -> pa.Table:
+        """Run a SELECT and return all rows as Arrow."""
+        statement = prepare(sql, parameters, tables, _quote, label)
+        text, values = _translate(statement)
+        started = time.monotonic()
+        rows = self._run(label, lambda con: con.execute(text, values).to_arrow_table())
+        log.debug("%s: %d rows in %.2f s", label, rows.num_rows, time.monotonic() - started)
+        return canonical(rows, label)
+
+    def create_table_as(
+        self,
+        target: TableName,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        cluster_by: Sequence[str] = (),
+        label: str = "ctas",
+    ) -> JobStats:
+        """CREATE OR REPLACE TABLE target AS sql; `cluster_by` is checked, and has no effect here."""
+        statement = prepare(sql, parameters, tables, _quote, label)
+        text, values = _translate(statement)
+
+        def create(con: duckdb.DuckDBPyConnection) -> int:
+            # An integer literal is 32 bits wide here and a SUM 128: the table gets the types BigQuery would give it.
+            described = con.execute(f"DESCRIBE {text}", values).fetchall()
+            empty = con.execute(f"SELECT * FROM ({text}) AS _rows LIMIT 0", values).to_arrow_table()
+            missing = [name for name in cluster_by if name.lower() not in {n.lower() for n in empty.column_names}]
+            if missing:
+                raise WarehouseError(f"{label}: cluster_by names {', '.join(missing)}, no column of {target}")
+            wide = ", ".join(
+                f"CAST(_rows.{_name(row[0])} AS {_duckdb_type(canonical_type(field.type))}) AS {_name(row[0])}"
+                for row, field in zip(described, empty.schema, strict=True)
+            )
+            rows = f"SELECT {wide} FROM ({text}) AS _rows"
+            return _counted(con, f"CREATE OR REPLACE TABLE {_sql(target)} AS {rows}", values)
+
+        return self._timed(label, create)
+
+    def load(self, target: TableName, rows: pa.Table, *, replace: bool = True) -> JobStats:
+        """Write an Arrow table in one transaction; times without a zone are UTC."""
+        table = for_load(rows, str(target))
+
+        def write(con: duckdb.DuckDBPyConnection) -> int:
+            con.register("_incoming", table)
+            try:
+                if replace or not _exists(con, target):
+                    return _counted(con, f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM _incoming")
+                present, given = _columns(con, target), {f.name: google_type(f.type) for f in table.schema}
+                if present != {name: given.get(name) for name in present} or len(present) != len(given):
+                    raise WarehouseError(f"{target}: rows to append have columns {given}, the table has {present}")
+                return _counted(con, f"INSERT INTO {_sql(target)} BY NAME SELECT * FROM _incoming")
+            finally:
+                con.unregister("_incoming")
+
+        return self._timed(f"load {target}", write)
+
+    def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of a table or view as Arrow."""
+        wanted = "*" if columns is None else ", ".join(_name(column) for column in columns)
+        rows = self._run(
+            f"read {source}", lambda con: con.execute(f"SELECT {wanted} FROM {_sql(source)}").to_arrow_table()
+        )
+        return canonical(rows, str(source))
+
+    def move(self, source: TableName, target: TableName) -> JobStats:
+        """Replace `target` by a copy of `source` in one transaction."""
+        if source == target:
+            raise WarehouseError(f"move: {source} is both source and target")
+        statement = f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM {_sql(source)}"
+        return self._timed(f"move {source} to {target}", lambda con: _counted(con, statement))
+
+    def create_view(self, view: TableName, sql: str, *, tables: Mapping[str, TableName] | None = None) -> None:
+        """CREATE OR REPLACE VIEW."""
+        text, _ = _translate(prepare(sql, None, tables, _quote, f"view {view}"))
+        self._run(f"view {view}", lambda con: con.execute(f"CREATE OR REPLACE VIEW {_sql(view)} AS {text}"))
+
+    def exists(self, table: TableName) -> bool:
+        """Whether a table or view of this name exists."""
+        return self._run(f"exists {table}", lambda con: _exists(con, table))
+
+    def columns(self, table: TableName) -> dict[str, str]:
+        """Column name → GoogleSQL type, in order."""
+        return self._run(f"columns of {table}", lambda con: _columns(con, table))
+
+    def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
+        """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
+        statement = (
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = $dataset AND NOT temporary "
+            "AND starts_with(table_name, $prefix)"
+        )
+        found = self._run(
+            f"tables of {dataset}",
+            lambda con: con.execute(statement, {"dataset": dataset, "prefix": prefix}).fetchall(),
+        )
+        return sorted(name for (name,) in found)
+
+    def drop(self, table: TableName) -> None:
+        """Drop a table or view if it exists."""
+
+        def remove(con: duckdb.DuckDBPyConnection) -> None:
+            kind = _kind(con, table)
+            if kind is not None:
+                con.execute(f"DROP {kind} {_sql(table)}")
+
+        self._run(f"drop {table}", remove)
+
+    def ensure_dataset(self, dataset: str) -> None:
+        """Create the schema if it does not exist."""
+        name = TableName(dataset, "t").dataset  # validates
+        if name.lower() in {Path(self._path).stem.lower(), "memory", "temp", "system"}:
+            raise WarehouseError(f"dataset {name}: DuckDB keeps this name for a database; choose another")
+        self._run(f"dataset {name}", lambda con: con.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(name)}"))
+
+    def row_count(self, table: TableName) -> int:
+        """Exact number of rows."""
+        counted = self._run(
+            f"rows of {table}", lambda con: con.execute(f"SELECT COUNT(*) FROM {_sql(table)}").fetchone()
+        )
+        return int(counted[0])  # type: ignore[index]
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(
+            self._path,
+            config={
+                "memory_limit": self._settings.memory_limit,
+                "threads": self._settings.threads,
+                "temp_directory": self._spill,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                # Otherwise an unknown table name finds a Python variable of the caller.
+                "python_enable_replacements": False,
+            },
+        )
+        con.execute("SET TimeZone = 'UTC'")
+        return con
+
+    def _run(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """`action` in one transaction on a fresh connection, tried again while somebody else holds the file."""
+        deadline = time.monotonic() + self._settings.busy_retry_s
+        wait = _FIRST_WAIT_S
+        while True:
+            try:
+                return self._once(action)
+            except duckdb.Error as error:
+                if not _is_busy(error):
+                    raise _translated(error, label) from error
+                if time.monotonic() + wait > deadline:
+                    raise WarehouseBusyError(
+                        f"{label}: another process holds {self._path} and did not let go within "
+                        f"{self._settings.busy_retry_s:g} s (warehouse.busy_retry_s): {_first_line(error)}"
+                    ) from error
+            time.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_S)
+
+    def _once(self, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        with self._lock:
+            con = self._kept or self._connect()
+            try:
+                con.begin()
+                try:
+                    result = action(con)
+                    con.commit()
+                except BaseException:
+                    con.rollback()
+                    raise
+                return result
+            finally:
+                if con is not self._kept:
+                    con.close()
+
+    def _timed(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], int]) -> JobStats:
+        started = time.monotonic()
+        rows = self._run(label, action)
+        stats = JobStats(seconds=time.monotonic() - started, bytes_billed=0, rows=rows)
+        log.info("%s: %d rows in %.2f s", label, rows, stats.seconds)
+        return stats
+
+
+def _translate(statement: Statement) -> tuple[str, dict[str, object]]:
+    types = {name: _TYPES[v.kind] + ("[]" if v.is_list else "") for name, v in statement.parameters.items()}
+    return (
+        to_duckdb(statement.text, types, statement.label),
+        {name: v.value for name, v in statement.parameters.items()},
+    )
+
+
+def _quote(table: TableName) -> str:
+    return f"`{table.dataset}`.`{table.table}`"
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _sql(table: TableName) -> str:
+    return f"{_name(table.dataset)}.{_name(table.table)}"
+
+
+def _counted(con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None) -> int:
+    row = con.execute(statement, dict(values or {})).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _kind(con: duckdb.DuckDBPyConnection, table: TableName) -> str | None:
+    found = con.execute(
+        "SELECT table_type FROM information_schema.tables WHERE table_schema = $dataset AND table_name = $name",
+        {"dataset": table.dataset, "name": table.table},
+    ).fetchone()
+    return None if found is None else ("VIEW" if found[0] == "VIEW" else "TABLE")
+
+
+def _exists(con: duckdb.DuckDBPyConnection, table: TableName) -> bool:
+    return _kind(con, table) is not None
+
+
+def _columns(con: duckdb.DuckDBPyConnection, table: TableName) -> dict[str, str]:
+    schema = con.execute(f"SELECT * FROM {_sql(table)} LIMIT 0").to_arrow_table().schema
+    return {field.name: google_type(canonical_type(field.type)) for field in schema}
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_duckdb_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"STRUCT({', '.join(f'{_name(field.name)} {_duckdb_type(field.type)}' for field in kind)})"
+    return "BLOB" if pa.types.is_binary(kind) else _TYPES[google_type(kind)]
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    text = str(error)
+    if isinstance(error, duckdb.IOException):
+        return "Could not set lock" in text or "Conflicting lock" in text or "being used by another process" in text
+    if isinstance(error, duckdb.ConnectionException):
+        return "different configuration" in text
+    return isinstance(error, duckdb.TransactionException) and "onflict" in text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _translated(error: duckdb.Error, label: str) -> WarehouseError:
+    text = str(error).strip()
+    if isinstance(error, duckdb.CatalogException) and "Table with name" in text and "does not exist" in text:
+        return TableNotFoundError(f"{label}: {_first_line(error)}")
+    return WarehouseError(f"{label}: {text}")
