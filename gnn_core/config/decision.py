@@ -30,6 +30,10 @@ class BaselineSettings:
     smoother_make_strength: float
     """Pseudo-counts of the empirical-Bayes smoother: how many orders a parent level is worth."""
 
+    def __post_init__(self) -> None:
+        at_least(self, "smoother_segment_strength", 1e-9)
+        at_least(self, "smoother_make_strength", 1e-9)
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -59,6 +63,34 @@ class EvaluationSettings:
         at_least(self, "bootstrap_draws", 100)
         within(self, "confidence", 0.5, 0.999)
         at_least(self, "list_length", max(self.recall_at))
+
+
+@dataclass(frozen=True)
+class PeerSettings:
+    """Hyperparameters of the models that stand beside SQL and the graph in the report."""
+
+    SECTION: ClassVar[str] = "peers"
+
+    item_knn_neighbours: int
+    """Most similar products kept for each product."""
+    item_knn_shrinkage: float
+    """Added to the product of two norms: similarities of rarely seen products shrink."""
+    item_knn_decay_tau_days: float
+    """The row's own events weigh exp(−age / tau) in the query."""
+    item_knn_own_history: bool
+    """Whether a product is a neighbour of itself, so that what a user looked at may come back."""
+    als_factors: int
+    als_iterations: int
+    als_regularization: float
+    als_alpha: float
+    """Confidence of an interaction is alpha × its event weight."""
+
+    def __post_init__(self) -> None:
+        for name in ("item_knn_neighbours", "als_factors", "als_iterations"):
+            at_least(self, name, 1)
+        at_least(self, "item_knn_shrinkage", 0)
+        for name in ("item_knn_decay_tau_days", "als_regularization", "als_alpha"):
+            at_least(self, name, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -146,9 +178,14 @@ class ServingSettings:
     SECTION: ClassVar[str] = "serving"
 
     hybrid_share: float
+    """Share of the users, by a hash of their id, who get the promoted policy; the others get SQL's list."""
+    share_salt: str
+    """Hashed with the user id. Another salt draws the share anew; the same salt keeps everyone where they are."""
 
     def __post_init__(self) -> None:
         within(self, "hybrid_share", 0, 1)
+        if not self.share_salt:
+            raise_unknown(self, "share_salt", self.share_salt)
 
 
 def raise_unknown(section: object, name: str, value: object) -> None:

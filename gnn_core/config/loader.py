@@ -28,6 +28,7 @@ from gnn_core.config.decision import (
     EvaluationSettings,
     Gate1Settings,
     HybridSettings,
+    PeerSettings,
     PublishSettings,
     ScoringSettings,
     ServingSettings,
@@ -51,6 +52,7 @@ class Settings:
     training: TrainingSettings
     baseline: BaselineSettings
     evaluation: EvaluationSettings
+    peers: PeerSettings
     gate1: Gate1Settings
     hybrid: HybridSettings
     scoring: ScoringSettings
