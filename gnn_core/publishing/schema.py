@@ -21,6 +21,8 @@ TIERS = ("cold", "warm", "hot")
 """Engagement at the cutoff: no event, views only, a cart or an order."""
 PROOFS = ("fitment", "universal")
 """Why a product may stand beside a vehicle: a year/make/model row, or it fits everything."""
+WIDE_SLOTS = 4
+"""Slots that the wide view can show; a fifth would be published and never read."""
 
 _S = pa.string()
 RECOMMENDATIONS = pa.schema(
@@ -98,12 +100,19 @@ def ledger_table(settings: Settings) -> TableName:
     return TableName(settings.warehouse.serving_dataset, settings.publish.ledger)
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a table can be named after this run."""
+    return re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) is not None
+
+
 def sanitised(run_id: str) -> str:
     """A run id as part of a table name: every other character becomes `_`.
 
+    Two run ids may meet in one name (`a.b` and `a_b`); the publisher refuses the second of them.
+
     Raises:
-        ContractError: the run id is empty or too long for a table name, or does not survive unambiguously.
+        ContractError: the run id is empty, longer than 64 characters, or holds other characters than those allowed.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", run_id):
+    if not is_run_id(run_id):
         raise ContractError(f"run id {run_id!r}: 1 to 64 letters, digits and any of _ . : - are allowed")
     return re.sub(r"[^A-Za-z0-9_]", "_", run_id)
