@@ -30,7 +30,7 @@ from gnn_core.snapshot import Int, Snapshot
 logger = logging.getLogger(__name__)
 
 STAGES = ("before", "after")
-"""Before the business rules: the full candidate ranking. After: the list of `evaluation.list_length` that they leave."""
+"""Before the business rules: the full candidate ranking. After: what they leave, to `evaluation.list_length`."""
 GATE_K = 10
 """Gate 1 and every choice on validation look at Recall@10."""
 
@@ -93,7 +93,8 @@ def evaluate(
         eligible_P: products that may be recommended at all.
         clicks: users' e-mail clicks; None where the store has no e-mail data.
     Raises:
-        DataError: a score is NaN or infinite (it would rank first without a sound), two models share a name, or the window is not over.
+        DataError: a score is NaN or infinite (it would rank first without a sound), two models share a name, or the
+            window is not over.
         LeakageError, ShapeError: see `build_panel`.
     """
     panel = build_panel(snapshot, train, cut, settings, eligible_P, clicks=clicks)
@@ -204,7 +205,7 @@ def pool(evaluations: Sequence[Evaluation]) -> Evaluation:
 def _ruled_list(
     panel: Panel, block: Block, scores_RP: NDArray[np.float32], purchased_RP: NDArray[np.bool_], settings: Settings
 ) -> Int:
-    """(R, list_length) products after the business rules; a list below `scoring.min_slots` is not sent, so it is empty."""
+    """(R, list_length) products after the business rules; a list below `scoring.min_slots` is not sent: empty."""
     train, rules = panel.train, settings.scoring
     list_RK, _ = top_k_with_rules(
         scores_RP,

@@ -141,12 +141,10 @@ class _Words:
         ending = {
             "no better": f"It is no better than {self.baseline}, so it is not promoted.",
             "too small": f"Even the upper end of that range is below the {tau} asked for, so it is not promoted.",
-            "may be chance": f"The {tau} asked for are reached, but the range includes no gain at all, so it may be chance.",
+            "may be chance": f"The {tau} asked for are reached, but the range includes no gain: it may be chance.",
             "below threshold": f"That is short of the {tau} asked for, yet the data do not rule them out.",
             "pass": f"The {tau} asked for are reached and the gain is more than chance"
-            + (
-                f"; the whole range lies at or above {tau}." if certified else f", though it may be smaller than {tau}."
-            ),
+            + (f"; the whole range is at or above {tau}." if certified else f", though it may be smaller than {tau}."),
         }
         return f"{self._finding()} {ending[why]}"
 

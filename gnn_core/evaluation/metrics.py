@@ -52,7 +52,7 @@ def recall_at_k(hits_UK: NDArray[np.bool_], n_relevant_U: Int) -> Vector:
         ShapeError: the shapes disagree, a user has no positive, or more hits than positives.
     """
     _check(hits_UK, n_relevant_U)
-    return hits_UK.sum(axis=1) / n_relevant_U
+    return np.asarray(hits_UK.sum(axis=1), dtype=np.float64) / n_relevant_U
 
 
 def hit_rate_at_k(hits_UK: NDArray[np.bool_]) -> Vector:
@@ -66,7 +66,9 @@ def reciprocal_rank(best_rank_U: Int) -> Vector:
     """1 / place of the user's best-placed positive in the full ranking; 0 where none is ranked (place 0). (U,)"""
     if best_rank_U.ndim != 1 or (best_rank_U < 0).any():
         raise ShapeError("best_rank_U needs one place a user: 1 or more, or 0 for a user without a ranked positive")
-    return np.divide(1.0, best_rank_U, out=np.zeros(len(best_rank_U)), where=best_rank_U > 0)
+    reciprocal_U = np.zeros(len(best_rank_U))
+    np.divide(1.0, best_rank_U, out=reciprocal_U, where=best_rank_U > 0)
+    return reciprocal_U
 
 
 def best_rank(user_N: Int, rank_N: Int, n_users: int) -> Int:

@@ -64,7 +64,7 @@ def email_clicks(snapshot: Snapshot, sends: pd.DataFrame, engagements: pd.DataFr
     """
     clicks = engagements.loc[engagements["kind"] == "click", ["tracking_id", "engaged_ts"]]
     joined = clicks.merge(sends[["tracking_id", "user_id"]], on="tracking_id", how="left")
-    user_C = pd.Index(snapshot.user_ids).get_indexer(joined["user_id"])
+    user_C = pd.Index(snapshot.user_ids).get_indexer(pd.Index(joined["user_id"]))
     known = user_C >= 0
     if (~known).any():
         logger.info("%d of %d e-mail clicks belong to no user of the snapshot", int((~known).sum()), len(known))
@@ -121,7 +121,7 @@ def follows_click(user_E: Int, ts_E: Int, clicks: Clicks, hours: float) -> NDArr
         "ts", kind="stable"
     )
     known = pd.DataFrame({"user": clicks.user_C, "ts": clicks.ts_C, "clicked": clicks.ts_C})
-    window = int(round(hours * _MICROS_PER_HOUR))
+    window = round(hours * _MICROS_PER_HOUR)
     joined = pd.merge_asof(events, known, on="ts", by="user", direction="backward", tolerance=window)
     follows_E = np.zeros(len(user_E), dtype=bool)
     follows_E[joined["place"].to_numpy()] = joined["clicked"].notna().to_numpy()

@@ -49,7 +49,7 @@ class FlatCandidates:
         return found_N
 
     def ranks(self, scores_C: NDArray, row_N: Int, product_N: Int) -> Int:
-        """Place of each product among its row's candidates: 1 + those with a higher score, or the same and a lower index.
+        """Place among the row's candidates: 1 + those with a higher score, or an equal one and a lower index.
 
         Args:
             scores_C: one finite score a candidate, in this object's order.

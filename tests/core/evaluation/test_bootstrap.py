@@ -1,4 +1,4 @@
-"""Paired bootstrap: hand values, pairing, clusters, honesty about zero baselines, coverage, same bytes on any threads."""
+"""Paired bootstrap: hand values, pairing, clusters, honesty about zero baselines, coverage, exact sums."""
 
 import json
 
