@@ -1,0 +1,100 @@
+"""Item–item neighbours: what people did who did what you did, asked with the row's own recent history.
+
+Shape letters: R rows of a block, A audience rows, U users, P products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gnn_core.config import PeerSettings
+from gnn_core.recommender import Audience, Recommender
+from gnn_core.scoring.peers.counts import decay, event_weights, summed
+from gnn_core.scoring.rank import top_k
+from gnn_core.snapshot import Snapshot
+
+_SILENT_SHARE = np.float32(1e-3)
+"""Weight of the fallback beside the neighbours: enough to order products that no neighbour speaks for, and no more."""
+_BLOCK_PRODUCTS = 512
+
+
+class ItemKnn:
+    """A Recommender: cosine between products over users, with shrinkage, queried with the row's own events,
+
+        x_ui   = log(1 + Σ event weights of user u on product i)
+        sim_ij = x_i · x_j / (|x_i| |x_j| + shrinkage)
+        q_i    = Σ event weight × exp(−age / tau), age counted back from the row's latest event
+        score_j = Σ_i q_i · sim_ij, then scaled to a best score of 1 a row
+
+    Rows of history-less users, and products that no neighbour speaks for, are ordered by the model given as `silent`
+    (the smoother, which `fit` and `prepare` pass everything on to).
+    """
+
+    name = "item_knn"
+
+    def __init__(
+        self,
+        settings: PeerSettings,
+        weights: Mapping[str, float],
+        eligible_P: NDArray[np.bool_],
+        *,
+        silent: Recommender,
+    ) -> None:
+        """`weights` are `graph.event_weights`; only products that are eligible are anyone's neighbours."""
+        self._settings, self._weights, self._eligible_P, self._silent = settings, weights, eligible_P, silent
+
+    def fit(self, train: Snapshot) -> None:
+        """Similarities of all products that anyone touched before the cutoff."""
+        self._silent.fit(train)
+        events = train.events.between(None, train.as_of)
+        shape = (len(train.user_ids), len(train.product_ids))
+        x_UP = summed(events.user_E, events.product_E, event_weights(events, self._weights), shape)
+        x_UP.data = np.log1p(x_UP.data)
+        self._similar_PP = _similarities(x_UP, self._eligible_P, self._settings)
+
+    def prepare(self, audience: Audience) -> None:
+        """The decayed history of each row as a query."""
+        self._silent.prepare(audience)
+        events = audience.history.between(None, audience.as_of)
+        weight = event_weights(events, self._weights) * decay(events, self._settings.item_knn_decay_tau_days)
+        self._query_AP = summed(events.user_E, events.product_E, weight, (len(audience), self._similar_PP.shape[0]))
+
+    def score_block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(R, P) the fallback's scores for cold rows; neighbours plus a trace of the fallback for the others."""
+        scores = self._silent.score_block(start, stop).copy()
+        found = sparse.csr_matrix(self._query_AP[start:stop] @ self._similar_PP)
+        best = found.max(axis=1).toarray().ravel() if found.nnz else np.zeros(stop - start)
+        spoken = np.flatnonzero(best > 0)
+        traces = scores[spoken]
+        traces *= _SILENT_SHARE / np.maximum(traces.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        scores[spoken] = traces + (found[spoken].toarray() / best[spoken, None]).astype(np.float32)
+        return scores
+
+
+def _similarities(x_UP: sparse.csr_matrix, eligible_P: NDArray[np.bool_], settings: PeerSettings) -> sparse.csr_matrix:
+    """(P, P) the strongest neighbours of each product, ties by lower index; block by block, never dense as a whole."""
+    n_P = x_UP.shape[1]
+    norm_P = np.sqrt(np.asarray(x_UP.multiply(x_UP).sum(axis=0)).ravel())
+    touched = np.flatnonzero(norm_P)
+    x_PU = x_UP.T.tocsr()
+    rows, columns, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    for start in range(0, len(touched), _BLOCK_PRODUCTS):
+        block = touched[start : start + _BLOCK_PRODUCTS]
+        joint = sparse.csr_matrix(x_PU[block] @ x_UP).toarray()
+        similar = (joint / np.maximum(norm_P[block, None] * norm_P + settings.item_knn_shrinkage, 1e-12)).astype(
+            np.float32
+        )
+        if not settings.item_knn_own_history:
+            similar[np.arange(len(block)), block] = 0
+        index, value = top_k(
+            similar, (similar > 0) & eligible_P, settings.item_knn_neighbours, name="item_knn similarities"
+        )
+        place, nth = np.nonzero(index >= 0)
+        rows.append(block[place])
+        columns.append(index[place, nth])
+        values.append(value[place, nth])
+    return summed(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), (n_P, n_P))
