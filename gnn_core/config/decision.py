@@ -55,8 +55,12 @@ class EvaluationSettings:
     """An event this soon after the user's own click in an e-mail counts as e-mail, not organic."""
     peers: tuple[str, ...]
     """Names of the recommenders that stand beside SQL and the graph in the report."""
+    smoother_multiples: tuple[float, ...]
+    """The smoother's two strengths are re-chosen on the validation window from these multiples of the configured ones."""
 
     def __post_init__(self) -> None:
+        if not self.smoother_multiples or min(self.smoother_multiples) <= 0:
+            raise_unknown(self, "smoother_multiples", self.smoother_multiples)
         for event in self.positive_events:
             if event not in ("view", "cart", "order"):
                 raise_unknown(self, "positive_events", event)

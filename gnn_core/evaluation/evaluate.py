@@ -148,23 +148,24 @@ def recall_validator(
     panel = build_panel(snapshot, train, cut, settings, eligible_P)
     if not len(panel.users):
         raise DataError(f"cut {cut.name} has no evaluable user; early stopping needs some: widen split.horizon_days")
-    _, pair_of_N = panel.pairs
-
-    def mean_recall(recommender: Recommender) -> float:
-        recommender.prepare(panel.audience)
-        rank = np.zeros(len(panel.pairs[0]), dtype=np.int64)
-        for block in panel.blocks(settings.scoring.block_rows):
-            flat_C = block.flat.take(checked_block(recommender, block.start, block.stop, len(train.product_ids)))
-            rank[block.pair_N] = block.flat.ranks(flat_C, block.row_N, block.product_N)
-        return mean_recall_of(panel, rank[pair_of_N])
-
-    return mean_recall
+    return lambda recommender: float(recall_of(panel, places(panel, recommender, settings)).mean())
 
 
-def mean_recall_of(panel: Panel, rank_N: Int, k: int = GATE_K) -> float:
-    """Mean Recall@k of a panel's users, given the places of its positives."""
+def places(panel: Panel, recommender: Recommender, settings: Settings) -> Int:
+    """(N,) place of each of the panel's positives in one fitted model's full candidate ranking."""
+    recommender.prepare(panel.audience)
+    keys, pair_of_N = panel.pairs
+    rank = np.zeros(len(keys), dtype=np.int64)
+    for block in panel.blocks(settings.scoring.block_rows):
+        scores_RP = checked_block(recommender, block.start, block.stop, len(panel.train.product_ids))
+        rank[block.pair_N] = block.flat.ranks(block.flat.take(scores_RP), block.row_N, block.product_N)
+    return rank[pair_of_N]
+
+
+def recall_of(panel: Panel, rank_N: Int, k: int = GATE_K) -> metrics.Vector:
+    """(U,) Recall@k of a panel's users, given the places of its positives."""
     hits_UK = metrics.hits_from_ranks(panel.user_N, rank_N, len(panel.users), k)
-    return float(metrics.recall_at_k(hits_UK, panel.users["n_positives"].to_numpy()).mean())
+    return metrics.recall_at_k(hits_UK, panel.users["n_positives"].to_numpy())
 
 
 def pool(evaluations: Sequence[Evaluation]) -> Evaluation:

@@ -52,14 +52,14 @@ def recall_at_k(hits_UK: NDArray[np.bool_], n_relevant_U: Int) -> Vector:
         ShapeError: the shapes disagree, a user has no positive, or more hits than positives.
     """
     _check(hits_UK, n_relevant_U)
-    return np.asarray(hits_UK.sum(axis=1), dtype=np.float64) / n_relevant_U
+    return np.asarray(hits_UK.sum(axis=1) / n_relevant_U, dtype=np.float64)
 
 
 def hit_rate_at_k(hits_UK: NDArray[np.bool_]) -> Vector:
     """1 for a user with at least one positive in the first K places, else 0. (U,)"""
     if hits_UK.ndim != 2:
         raise ShapeError(f"hits_UK has shape {hits_UK.shape}; it needs a row a user and a column a place")
-    return hits_UK.any(axis=1).astype(np.float64)
+    return np.asarray(hits_UK.any(axis=1), dtype=np.float64)
 
 
 def reciprocal_rank(best_rank_U: Int) -> Vector:
