@@ -1,0 +1,50 @@
+# Every target sets up what it needs in .venv; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export GNN_STATE_DIR ?= $(CURDIR)/.gnn
+
+.PHONY: help setup demo test test-all ui check format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: install it, or name it with PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## Create .venv with every dependency at its pinned version
+
+demo: $(STAMP) ## Simulate a parts store, run the weekly job on it through Dagster, print what came out
+	$(BIN)/gnn demo
+
+test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)
+	$(BIN)/python -m pytest -n 2 -m "not emulator and not browser and not k8s and not slow"
+
+test-all: $(STAMP) ## Run every test that this machine can run
+	$(BIN)/python -m pytest -n 2
+
+ui: $(STAMP) ## Open Dagster on http://localhost:3000
+	$(BIN)/gnn ui
+
+check: $(STAMP) ## Lint, types, import rules, Dagster definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/gnn doctor --definitions-only
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Print the benchmarks
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove the state directory of the demo
+	rm -rf .gnn

@@ -1,0 +1,153 @@
+"""promoted_model → recommendation_candidates → recommendations: refitted at the as-of date, staged, audited, moved."""
+
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from gnn_assets import metadata, models
+from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
+from gnn_assets.resources import Platform, Week
+from gnn_core.evaluation.gate import GateVerdict
+from gnn_core.evaluation.promotion import decide
+from gnn_core.evaluation.selection import Selection
+from gnn_core.io.artifacts import json_bytes
+from gnn_core.io.warehouse import TableName
+from gnn_core.publishing import publisher
+from gnn_core.publishing.digest import table_digest
+from gnn_core.scoring.eligibility import eligible_mask
+from gnn_core.scoring.recommend import recommend
+
+
+def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishResult:
+    """Hand the week's staged candidates to the publisher, which judges them again by itself."""
+    staged = week.read("recommendation_candidates").json("staged.json")
+    return publisher.publish(
+        week.warehouse,
+        TableName.parse(staged["table"]),
+        week.tables,
+        week.settings,
+        expected_digest=staged["digest"],
+        at=published_at,
+    )
+
+
+def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """promoted_model, recommendation_candidates, recommendations."""
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="serving",
+        deps=["eval_report"],
+        kinds={"pytorch"},
+        owners=OWNERS,
+        code_version="1",
+    )
+    def promoted_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Which policy is promoted: the gate's verdict read as data. If the graph is part of it, refitted as of the as-of date.
+
+        Settings and number of steps are those that were judged; only the data are newer. Without a pass it is SQL.
+        """
+        week = platform.week(context)
+        report = week.read("eval_report")
+        judged = report.json("report.json")
+        selection = Selection.from_json(judged["selection"])
+        decision = decide(selection, GateVerdict.from_json(judged["gate1_hybrid"]))
+        files = {"decision.json": json_bytes(decision.as_json())}
+        if decision.needs_graph:
+            checkpoint = models.fit_graph(week, week.snapshot(), steps=selection.graph_steps, label="serving")
+            files |= models.checkpoint_files(checkpoint, "serving")
+        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS)
+        return dg.MaterializeResult(
+            metadata={
+                "policy": decision.policy,
+                "reason": decision.reason,
+                "fitted_before": str(week.timeline.as_of),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="serving",
+        deps=["promoted_model"],
+        kinds={"sql", "pytorch"},
+        owners=OWNERS,
+        pool=WAREHOUSE_POOL,
+        code_version="1",
+    )
+    def recommendation_candidates(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Three or four products for every user who can be served, in a staging table named by the run."""
+        week = platform.week(context)
+        promoted = week.read("promoted_model")
+        snapshot = week.snapshot()
+        served = models.serving_policies(week, snapshot, promoted)
+        lists = recommend(
+            served.policy,
+            sql=served.sql,
+            gnn=served.graph,
+            train=snapshot,
+            users=np.arange(len(snapshot.user_ids)),
+            eligible_P=eligible_mask(snapshot.products, week.settings.eligibility),
+            settings=week.settings,
+            source=served.source,
+            run_id=context.run.run_id,
+            scored_at=dt.datetime.now(dt.UTC),
+        )
+        table = publisher.stage(week.warehouse, lists.rows, context.run.run_id, week.settings)
+        staged = {
+            "table": str(table),
+            "digest": table_digest(week.warehouse, table),
+            "run_id": context.run.run_id,
+            "without": lists.without,
+        }
+        artifact = week.write(
+            "recommendation_candidates",
+            {"staged.json": json_bytes(staged)},
+            inputs=[promoted],
+            sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
+        )
+        sample = lists.rows.slice(0, 8).to_pandas()[["user_id", "slot", "product_id", "final_score", "source", "reason"]]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": lists.rows.num_rows,
+                "table": staged["table"],
+                "digest": staged["digest"],
+                "users_without": metadata.counts(lists.without, "reason", "users"),
+                "sample": metadata.rows(sample),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(staged["digest"]),
+        )
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="serving",
+        deps=["recommendation_candidates"],
+        kinds={"sql", "table"},
+        owners=OWNERS,
+        pool=WAREHOUSE_POOL,
+        code_version="1",
+    )
+    def recommendations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """The table that the e-mail system reads. The publisher audits again by itself and moves it whole, or not at all."""
+        week = platform.week(context)
+        result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
+        live = result.state
+        rules = pd.DataFrame([{"rule": v.rule, "observed": v.observed, "sentence": v.sentence} for v in result.verdicts])
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": live.rows,
+                "table": str(live.table),
+                "users": live.users,
+                "source": live.source,
+                "digest": live.digest,
+                "run_id": live.run_id,
+                "audit": metadata.rows(rules),
+            },
+            data_version=dg.DataVersion(live.digest),
+        )
+
+    return [promoted_model, recommendation_candidates, recommendations]

@@ -1,0 +1,58 @@
+"""The audit of the staged candidates: a blocking check a rule, each asked of the warehouse, none of memory."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from gnn_assets import metadata
+from gnn_assets.policy import WAREHOUSE_POOL
+from gnn_assets.resources import Platform
+from gnn_core.io.warehouse import TableName
+from gnn_core.publishing.audit import RULE_NAMES, Verdict, audit
+from gnn_core.publishing.schema import live_table
+
+import pandas as pd
+
+
+def audit_checks(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinition:
+    """Every blocking rule as a check of its own, from one reading of the staged table."""
+
+    @dg.multi_asset_check(
+        name="audit",
+        specs=[
+            dg.AssetCheckSpec(
+                name=rule,
+                asset="recommendation_candidates",
+                blocking=True,
+                partitions_def=weekly,
+                description=f"Audit rule {rule.replace('_', ' ')}; the publisher asks it again by itself.",
+            )
+            for rule in RULE_NAMES
+        ],
+        pool=WAREHOUSE_POOL,
+    )
+    def audit_of_candidates(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
+        week = platform.week(context)
+        staged = week.read("recommendation_candidates").json("staged.json")
+        verdicts = audit(
+            week.warehouse, TableName.parse(staged["table"]), week.tables, week.settings, live_table(week.settings)
+        )
+        yield from (_result(verdict) for verdict in verdicts)
+
+    return audit_of_candidates
+
+
+def _result(verdict: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=verdict.rule,
+        asset_key="recommendation_candidates",
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=verdict.sentence if verdict.passed else f"{verdict.n_bad:,} offend: {verdict.sentence}",
+        metadata={
+            "offenders": verdict.n_bad,
+            "observed": verdict.observed,
+            "threshold": verdict.threshold,
+            "examples": metadata.rows(pd.DataFrame([dict(e) for e in verdict.examples])),
+        },
+    )

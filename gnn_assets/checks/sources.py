@@ -1,0 +1,44 @@
+"""Contract checks: a blocking one for every contract table, from one factory."""
+
+import dagster as dg
+import pandas as pd
+
+from gnn_assets import metadata, partitions
+from gnn_assets.resources import Platform
+from gnn_core.contracts import CONTRACTS, TableContract, violations
+
+
+def contract_check(contract: TableContract, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinition:
+    """`raw_X_keeps_its_contract`: columns, types, key, foreign keys, value ranges, nothing after the as-of date."""
+    parents = sorted({fk.table for fk in contract.foreign_keys})
+
+    @dg.asset_check(
+        asset=f"raw_{contract.name}",
+        name="keeps_its_contract",
+        blocking=True,
+        partitions_def=weekly,
+        additional_deps=[f"raw_{parent}" for parent in parents],
+        description=f"{contract.name}: columns, key {contract.key or '(none)'}, foreign keys, values are as declared.",
+    )
+    def keeps_its_contract(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        week = platform.week(context)
+        frames = {
+            name: week.read(f"raw_{name}").table(f"{name}.parquet").to_pandas() for name in (contract.name, *parents)
+        }
+        found = violations(contract.name, frames, as_of=pd.Timestamp(partitions.as_of(week.key), tz="UTC"))
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="; ".join(found) or None,
+            metadata={
+                "rows": len(frames[contract.name]),
+                "violations": metadata.rows(pd.DataFrame({"violation": found})),
+            },
+        )
+
+    return keeps_its_contract
+
+
+def source_checks(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """One contract check a table."""
+    return [contract_check(contract, weekly) for contract in CONTRACTS.values()]

@@ -1,0 +1,179 @@
+"""`gnn`: every command with the words that teach it. What each does lives in the module beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gnn_core.errors import GnnCoreError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    help="""Weekly parts recommendations: warehouse tables in, a checked table of recommendations out.
+
+A first run on a simulated store:
+
+    gnn simulate small      write a parts store's raw tables into the warehouse
+    gnn run                 run the weekly job on the newest complete week
+    gnn status              what is published, and what gate 1 said
+    gnn ui                  open Dagster on the same state
+
+Everything is kept in GNN_STATE_DIR (default: the folder .gnn of the project).""",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Week = Annotated[
+    str | None,
+    typer.Option(help="Monday of the week, such as 2026-02-23. Left out: the newest complete week of the data."),
+]
+
+
+def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An error that the library raises on purpose is a message and exit code 1, not a traceback."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except GnnCoreError as error:
+            errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False, markup=True)
+            raise typer.Exit(1) from error
+
+    return wrapper
+
+
+@app.command()
+@told_plainly
+def simulate(
+    size: Annotated[str, typer.Argument(help="tiny (seconds), small (the demo), full (475,000 users).")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 17,
+) -> None:
+    """Write a simulated parts store's raw tables into the warehouse, and print aimed against reached shares."""
+    from gnn_assets.cli import data
+
+    data.simulate_store(size, seed, console)
+
+
+@app.command()
+@told_plainly
+def load(
+    name: Annotated[str, typer.Argument(help="Store to load, such as sports, beauty, retailrocket, online_retail.")],
+    source: Annotated[Path, typer.Option("--from", help="Folder with the store's Parquet files.")],
+    cold: Annotated[int, typer.Option(help="Cold protocol: percent of owners whose events are hidden.")] = 90,
+    rebuy: Annotated[bool, typer.Option(help="Invoices: products bought before may be recommended again.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 7,
+) -> None:
+    """Map a public data set onto the contract tables, so that the same job runs on it."""
+    from gnn_assets.cli import data
+
+    data.load_public_store(name, source, cold / 100, rebuy, seed, console)
+
+
+@app.command()
+@told_plainly
+def run(week: Week = None) -> None:
+    """Run the weekly job: snapshot, train, judge, decide, score, audit, publish."""
+    from gnn_assets.cli import weekly
+
+    raise typer.Exit(weekly.run_week(week, console))
+
+
+@app.command()
+@told_plainly
+def demo(
+    size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
+) -> None:
+    """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
+    from gnn_assets.cli import data, weekly
+
+    data.simulate_store(size, seed, console)
+    raise typer.Exit(weekly.run_week(None, console))
+
+
+@app.command()
+@told_plainly
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """What the e-mail system reads now, and what the gate said."""
+    from gnn_assets.cli import status as module
+
+    found = module.status()
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, allow_nan=False))
+    else:
+        module.show(found, console)
+
+
+@app.command()
+@told_plainly
+def publish(week: Week = None) -> None:
+    """Publish the staged candidates of a week by hand. The publisher audits them again, and refuses what is bad."""
+    from gnn_assets.cli import publishing
+
+    publishing.publish_week(week, console)
+
+
+@app.command()
+@told_plainly
+def rollback(
+    to: Annotated[str | None, typer.Option(help="Run id to go back to. Left out: the version before this one.")] = None,
+) -> None:
+    """Put an earlier published version back, in one move."""
+    from gnn_assets.cli import publishing
+
+    publishing.roll_back(to, console)
+
+
+@app.command()
+def doctor(
+    definitions_only: Annotated[bool, typer.Option(help="Only load and validate the Dagster definitions.")] = False,
+) -> None:
+    """Check environment, configuration, warehouse, store and permissions; say what to do about each problem."""
+    from gnn_assets.cli import doctor as module
+
+    raise typer.Exit(module.examine(console, definitions_only=definitions_only))
+
+
+@app.command()
+@told_plainly
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address it listens on.")] = "127.0.0.1",
+) -> None:
+    """Open Dagster (web server, daemon, schedules) on the state directory."""
+    from gnn_assets.cli import weekly
+    from gnn_assets.environment import PROJECT, Environment
+
+    where = Environment.from_variables()
+    weekly.prepare_dagster_home(where)
+    os.environ["GNN_STATE_DIR"] = str(where.state_dir)
+    os.chdir(PROJECT)
+    console.print(f"Dagster on http://{host}:{port}, state in {where.state_dir} (Ctrl-C ends it)")
+    command = ["dagster", "dev", "--workspace", "workspace.yaml", "--host", host, "--port", str(port)]
+    os.execvp(command[0], command)
+
+
+def parse_week(text: str | None) -> dt.date | None:
+    """A Monday, or an error that says which day it is."""
+    from gnn_core.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"--week {text!r} is no date; write it as 2026-02-23") from error
+    if day.weekday() != 0:
+        raise ConfigError(f"--week {text} is a {day:%A}; weeks are named by their Monday")
+    return day

@@ -1,0 +1,89 @@
+"""`gnn status`: what is served, what the gate said; from the live table and the newest artifacts, not from memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gnn_core.publishing.state import live_state
+from rich.console import Console
+from rich.table import Table
+
+from gnn_assets.environment import Environment
+from gnn_core.errors import ArtifactError
+from gnn_core.io.artifacts import Artifact, ArtifactStore
+
+
+def status() -> dict[str, Any]:
+    """Everything that `gnn status --json` prints; a part that does not exist yet is null."""
+    where = Environment.from_variables()
+    settings = where.settings()
+    warehouse = where.warehouse(settings)
+    live = live_state(warehouse, settings)
+    store = where.artifacts(settings)
+    report = _newest(store, "eval_report")
+    decision = _newest(store, "promoted_model")
+    judged = report.json("report.json") if report else {}
+    decided = decision.json("decision.json") if decision else {}
+    return {
+        "environment": where.name,
+        "store": settings.store.name,
+        "warehouse": f"{settings.warehouse.engine}:{where.state_dir / 'warehouse.duckdb'}"
+        if settings.warehouse.engine == "duckdb"
+        else f"{settings.warehouse.engine}:{settings.warehouse.project}",
+        "week": report.manifest.week if report else None,
+        "published": None
+        if live is None
+        else {
+            "table": str(live.table),
+            "run_id": live.run_id,
+            "users": live.users,
+            "rows": live.rows,
+            "digest": live.digest,
+            "source": live.source,
+        },
+        "gates": {"gate1": judged.get("gate1"), "gate1_hybrid": judged.get("gate1_hybrid")},
+        "alpha": judged.get("alpha"),
+        "baseline": judged.get("baseline"),
+        "promoted": decided or None,
+        "report": f"{report.path}/report.html" if report else None,
+    }
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """The same for a person."""
+    table = Table(show_header=False, title="Status", title_justify="left", pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    published = found["published"]
+    table.add_row("store", f"{found['store']} ({found['environment']})")
+    table.add_row("warehouse", found["warehouse"])
+    table.add_row("week", found["week"] or "none yet")
+    if published:
+        table.add_row("published", f"{published['table']}: {published['users']:,} users, {published['rows']:,} slots")
+        table.add_row("source", published["source"])
+        table.add_row("run", f"{published['run_id']}, digest {published['digest'][:16]}")
+    else:
+        table.add_row("published", "nothing yet; `gnn run` publishes")
+    for name, label in (("gate1", "gate 1, graph model"), ("gate1_hybrid", "gate 1, hybrid")):
+        gate = found["gates"][name]
+        if gate:
+            table.add_row(label, f"{gate['verdict'].upper()}: {gate['reason']}")
+    if found["alpha"] is not None:
+        table.add_row("α", f"{found['alpha']} (share of SQL in the hybrid's score; baseline {found['baseline']})")
+    if found["promoted"]:
+        table.add_row("decision", found["promoted"]["reason"])
+    if found["report"]:
+        table.add_row("report", found["report"])
+    console.print(table)
+
+
+def _newest(store: ArtifactStore, name: str) -> Artifact | None:
+    """The artifact of the newest week that has it with the present settings; None when no week has."""
+    for week in reversed(store.weeks()):
+        if store.exists(week, name):
+            try:
+                return store.read(week, name)
+            except ArtifactError:
+                # Made with other settings: not what would be served now, and the newest run will replace it.
+                continue
+    return None

@@ -1,0 +1,104 @@
+"""`gnn run`: the weekly job, through Dagster, in this process; then a summary that a person can read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import time
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from gnn_assets.cli.main import parse_week
+from gnn_assets.environment import PROJECT, Environment
+from gnn_assets.partitions import WEEK, weekly_partitions
+from gnn_core.config import Settings
+from gnn_core.errors import ConfigError, DataError
+from gnn_core.io.warehouse import TableName, Warehouse
+
+
+def prepare_dagster_home(where: Environment) -> None:
+    """The state directory becomes DAGSTER_HOME, with the project's instance settings in it."""
+    where.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT / "dagster.yaml", where.dagster_home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(where.dagster_home)
+
+
+def newest_complete_week(warehouse: Warehouse, settings: Settings) -> dt.date:
+    """Monday of the last week that the data cover to its end.
+
+    Raises:
+        DataError: there is no store yet, or its data do not cover one whole week.
+    """
+    store, source = settings.store, settings.warehouse.source_dataset
+    if store.last_week is not None:
+        return store.last_week
+    raw = store.tables == "raw"
+    table = TableName(source, settings.sources.events if raw else "events")
+    if store.name == "unset" or not warehouse.exists(table):
+        raise DataError(f"no store yet: {table} does not exist. Run `gnn simulate small` or `gnn load NAME` first")
+    column = "client_event_timestamp" if raw else "event_ts"
+    newest = warehouse.query(f"SELECT MAX({column}) AS newest FROM {{events}}", tables={"events": table})
+    moment = newest["newest"][0].as_py()
+    if moment is None:
+        raise DataError(f"{table} is empty; the weekly job needs events")
+    day = moment.date()
+    monday = day - dt.timedelta(days=day.weekday()) - WEEK
+    known = weekly_partitions(store).get_last_partition_key()
+    if known is not None:
+        # A clock that ran ahead somewhere must not name a week that has not ended.
+        monday = min(monday, dt.date.fromisoformat(known))
+    if monday < store.first_week:
+        raise DataError(f"{table} ends on {day}: no complete week since store.first_week {store.first_week}")
+    return monday
+
+
+def run_week(text: str | None, console: Console) -> int:
+    """Run every asset of one week; 0 when something was published, 1 when the run failed."""
+    where = Environment.from_variables()
+    settings = where.settings()
+    prepare_dagster_home(where)
+    week = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
+    from gnn_assets.definitions import build_defs  # after DAGSTER_HOME is set, and not before it is needed
+
+    job = build_defs(where).resolve_job_def("weekly")
+    key = week.isoformat()
+    if key not in weekly_partitions(settings.store).get_partition_keys():
+        raise ConfigError(f"week {key} is no partition: the store begins on {settings.store.first_week}")
+    console.print(f"Weekly job for the week of [bold]{key}[/bold], as of {week + WEEK} …")
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    _show_steps(result, console)
+    _show_checks(result, console)
+    console.print(f"\n{'Done' if result.success else 'FAILED'} in {time.monotonic() - started:.0f} s.")
+    from gnn_assets.cli import status
+
+    status.show(status.status(), console)
+    return 0 if result.success else 1
+
+
+def _show_steps(result: dg.ExecuteInProcessResult, console: Console) -> None:
+    table = Table("step", "seconds", title="Steps", title_justify="left")
+    for event in result.all_node_events:
+        if event.event_type_value == "STEP_SUCCESS":
+            table.add_row(event.step_key, f"{event.step_success_data.duration_ms / 1000:.1f}")
+        elif event.event_type_value == "STEP_FAILURE":
+            table.add_row(f"[red]{event.step_key}[/red]", "failed")
+    console.print(table)
+    for event in result.all_node_events:
+        if event.event_type_value == "STEP_FAILURE" and (error := event.step_failure_data.error):
+            cause: Any = error.cause or error
+            console.print(f"[red]{event.step_key}[/red]: {cause.message.strip()}", highlight=False)
+
+
+def _show_checks(result: dg.ExecuteInProcessResult, console: Console) -> None:
+    evaluations = result.get_asset_check_evaluations()
+    failed = [e for e in evaluations if not e.passed]
+    console.print(f"\nChecks: {len(evaluations) - len(failed)} of {len(evaluations)} passed")
+    for e in failed:
+        kind = "BLOCKED" if e.blocking and e.severity == dg.AssetCheckSeverity.ERROR else e.severity.value
+        console.print(f"  {kind}: {e.asset_key.to_user_string()} · {e.check_name}: {e.description or ''}", markup=False)

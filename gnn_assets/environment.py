@@ -1,0 +1,89 @@
+"""Where the platform finds its configuration and its state. The only reader of environment variables.
+
+GNN_STATE_DIR  folder of everything that a run writes (default: `.gnn` in the project)
+GNN_ENV        `local` (default) or `production`: which overlay lies over configs/gnn_config.yaml
+GNN_CONFIG_DIR folder of the configuration (default: `configs` in the project)
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from gnn_core.io.open import open_warehouse
+
+from gnn_core.config import Settings, load_settings
+from gnn_core.errors import ConfigError
+from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.warehouse import Warehouse
+
+PROJECT = Path(__file__).resolve().parents[1]
+PROFILE = "store.yaml"
+"""The state directory's own overlay: which store it holds. Written by `gnn simulate` and `gnn load`."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One installation: name, configuration folder, state folder."""
+
+    name: str
+    config_dir: Path
+    state_dir: Path
+
+    @classmethod
+    def from_variables(cls) -> Environment:
+        """Read GNN_ENV, GNN_CONFIG_DIR and GNN_STATE_DIR."""
+        config_dir = Path(os.environ.get("GNN_CONFIG_DIR") or PROJECT / "configs").resolve()
+        name = os.environ.get("GNN_ENV") or "local"
+        if not (config_dir / f"{name}.yaml").is_file():
+            known = sorted(p.stem for p in config_dir.glob("*.yaml") if p.stem != "gnn_config")
+            raise ConfigError(
+                f"GNN_ENV is {name!r}, but {config_dir} has overlays for {', '.join(known) or 'none'} only"
+            )
+        return cls(name, config_dir, Path(os.environ.get("GNN_STATE_DIR") or PROJECT / ".gnn").resolve())
+
+    @property
+    def profile_path(self) -> Path:
+        """File that names the store of this state directory."""
+        return self.state_dir / PROFILE
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's own state."""
+        return self.state_dir / "dagster"
+
+    def settings(self) -> Settings:
+        """Base file, environment overlay, store profile; read anew each time, so that an edit is seen."""
+        overlays = [self.config_dir / f"{self.name}.yaml"]
+        if self.profile_path.is_file():
+            overlays.append(self.profile_path)
+        return load_settings(self.config_dir / "gnn_config.yaml", overlays)
+
+    def warehouse(self, settings: Settings) -> Warehouse:
+        """The warehouse that the settings name."""
+        return open_warehouse(settings.warehouse, self.state_dir)
+
+    def artifacts(self, settings: Settings) -> ArtifactStore:
+        """The artifact store that the settings name."""
+        root = settings.artifacts.root or str(self.state_dir / "artifacts")
+        return ArtifactStore(root, settings, git_commit=git_commit())
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str:
+    """Commit of the code that runs, `+` behind it where files differ; GNN_GIT_COMMIT where there is no git."""
+    if stated := os.environ.get("GNN_GIT_COMMIT"):
+        return stated
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

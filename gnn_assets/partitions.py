@@ -1,0 +1,36 @@
+"""Weeks. A partition is named by its Monday; its as-of date is the Monday after, exclusive, UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+from gnn_core.stores.week import WeekTables
+
+from gnn_core.config import StoreSettings
+
+WEEK = dt.timedelta(days=7)
+
+
+def weekly_partitions(store: StoreSettings) -> dg.WeeklyPartitionsDefinition:
+    """One partition a week from the store's first Monday on; ends with the store where that has ended."""
+    end = (store.last_week + WEEK).isoformat() if store.last_week else None
+    return dg.WeeklyPartitionsDefinition(
+        start_date=store.first_week.isoformat(), end_date=end, day_offset=1, timezone="UTC", fmt="%Y-%m-%d"
+    )
+
+
+def as_of(partition_key: str) -> dt.date:
+    """Exclusive end of the week that starts on `partition_key`."""
+    return dt.date.fromisoformat(partition_key) + WEEK
+
+
+def as_of_moment(partition_key: str) -> np.datetime64:
+    """The as-of date as a UTC moment."""
+    return np.datetime64(as_of(partition_key), "us")
+
+
+def week_tables(partition_key: str, work_dataset: str) -> WeekTables:
+    """Names of the week's contract tables in the warehouse."""
+    return WeekTables(as_of(partition_key), work_dataset)

@@ -1,0 +1,101 @@
+"""The one resource: an environment, opened for a week. Local and production differ in its configuration only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from dagster import ConfigurableResource
+
+from gnn_assets import partitions
+from gnn_assets.environment import Environment
+from gnn_core.config import Settings
+from gnn_core.contracts import SNAPSHOT_TABLES
+from gnn_core.graph.split import Timeline, build_timeline
+from gnn_core.io.artifacts import Artifact, ArtifactStore
+from gnn_core.io.warehouse import Warehouse
+from gnn_core.snapshot import Snapshot, build_snapshot
+from gnn_core.stores.week import WeekTables
+
+
+@dataclass(frozen=True)
+class Week:
+    """Everything that a step needs to work on one weekly partition."""
+
+    key: str
+    settings: Settings
+    store: ArtifactStore
+    warehouse: Warehouse
+    tables: WeekTables
+
+    @property
+    def timeline(self) -> Timeline:
+        """Validation and test windows, counted back from the as-of date."""
+        return build_timeline(pd.Timestamp(partitions.as_of(self.key)), self.settings.split)
+
+    def raw(self) -> dict[str, Artifact]:
+        """The week's contract tables as artifacts, consistent with each other."""
+        found = self.store.read_all(self.key, [f"raw_{name}" for name in SNAPSHOT_TABLES])
+        return {name: found[f"raw_{name}"] for name in SNAPSHOT_TABLES}
+
+    def frames(self, *names: str) -> dict[str, pd.DataFrame]:
+        """Contract tables as frames; all of them when none is named."""
+        raw = self.raw()
+        return {name: raw[name].table(f"{name}.parquet").to_pandas() for name in names or SNAPSHOT_TABLES}
+
+    def snapshot(self) -> Snapshot:
+        """The integer-coded store of this week; built once per process and content."""
+        raw = self.raw()
+        content = tuple(raw[name].version for name in SNAPSHOT_TABLES)
+        if _CACHE.get("key") != content:
+            _CACHE.clear()
+            frames = self.frames("users", "vehicles", "ownership", "products", "fitment", "events")
+            _CACHE.update(key=content, snapshot=build_snapshot(frames, partitions.as_of_moment(self.key)))
+        return _CACHE["snapshot"]
+
+    def write(self, name: str, files: dict[str, bytes], **provenance: Any) -> Artifact:
+        """Store an artifact of this week."""
+        return self.store.write(self.key, name, files, **provenance)
+
+    def read(self, name: str) -> Artifact:
+        """Read an artifact of this week."""
+        return self.store.read(self.key, name)
+
+
+_CACHE: dict[str, Any] = {}
+"""The last snapshot of this process: steps of one run that share a process share it."""
+
+
+class Platform(ConfigurableResource):
+    """An installation of the platform: which overlay, which state directory."""
+
+    environment: str
+    config_dir: str
+    state_dir: str
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Platform":
+        """Resource for an environment."""
+        return cls(
+            environment=environment.name,
+            config_dir=str(environment.config_dir),
+            state_dir=str(environment.state_dir),
+        )
+
+    def where(self) -> Environment:
+        """The environment as the core of this package knows it."""
+        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir))
+
+    def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
+        """Open the partition that a step works on."""
+        key = context if isinstance(context, str) else context.partition_key
+        where = self.where()
+        settings = where.settings()
+        return Week(
+            key=key,
+            settings=settings,
+            store=where.artifacts(settings),
+            warehouse=where.warehouse(settings),
+            tables=partitions.week_tables(key, settings.warehouse.work_dataset),
+        )
