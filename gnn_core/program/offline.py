@@ -1,0 +1,162 @@
+"""Fit, choose, judge: from a snapshot to gate 1, each step a function that an asset or a benchmark calls.
+
+What belongs here: the order of steps and what each may see. What does not: how a step works (training, evaluation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnn_core.config import Settings
+from gnn_core.evaluation.comparison import Comparison, compare
+from gnn_core.evaluation.evaluate import Evaluation, evaluate, pool, recall_validator
+from gnn_core.evaluation.gate import GateVerdict, judge_gate1
+from gnn_core.evaluation.positives import Clicks
+from gnn_core.evaluation.selection import Fitted, Selection, select, with_selection
+from gnn_core.graph.split import Cut, Timeline
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.recommender import Audience, Recommender
+from gnn_core.scoring.candidates import Candidates
+from gnn_core.scoring.hybrid import Hybrid
+from gnn_core.scoring.peers import make_peer
+from gnn_core.snapshot import Snapshot
+
+SQL_VERSIONS = ("v5.17", "v5.18")
+MakeSql = Callable[[str], Recommender]
+"""A fresh, unfitted SQL recommender of a version."""
+FitGraph = Callable[[Cut, Snapshot], GraphRecommender]
+"""A fitted graph model for a cut: trained here, or read back from a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What gate 1 looked at, and what it said."""
+
+    selection: Selection
+    evaluation: Evaluation
+    comparison: Comparison
+    graph: GateVerdict
+    """Of the graph model itself, as the proposal asks."""
+    candidate: GateVerdict
+    """Of the frozen policy that would be served; promotion needs its pass."""
+
+
+def train_on_validation(
+    snapshot: Snapshot, cut: Cut, settings: Settings, eligible_P: NDArray[np.bool_], **options: object
+) -> GraphRecommender:
+    """A graph model fitted before a validation window, stopped early by its Recall@10 in that window."""
+    train = snapshot.before(cut.fitted_before)
+    # The validator sees the window that it stops on and nothing later.
+    validator = recall_validator(snapshot.before(cut.end), train, cut, settings, eligible_P)
+    model = GraphRecommender(settings, validator=validator, **options)  # type: ignore[arg-type]
+    model.fit(train)
+    return model
+
+
+def frozen_steps(best_steps: Sequence[int]) -> int:
+    """Training steps of every later fit: the median over the validation windows, the lower one of two."""
+    ordered = sorted(best_steps)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def refit(train: Snapshot, steps: int, settings: Settings, **options: object) -> GraphRecommender:
+    """The same settings and steps on newer data; nothing is chosen here."""
+    model = GraphRecommender(settings, max_steps=steps, **options)  # type: ignore[arg-type]
+    model.fit(train)
+    return model
+
+
+def fitted_sql(make_sql: MakeSql, train: Snapshot) -> dict[str, Recommender]:
+    """Every SQL version, fitted."""
+    models = {f"sql_{version}": make_sql(version) for version in SQL_VERSIONS}
+    for model in models.values():
+        model.fit(train)
+    return models
+
+
+def choose(
+    snapshot: Snapshot,
+    cuts: Sequence[Cut],
+    settings: Settings,
+    eligible_P: NDArray[np.bool_],
+    *,
+    make_sql: MakeSql,
+    graph_of: FitGraph,
+) -> Selection:
+    """Everything that is chosen, on the validation cuts."""
+    fitted = []
+    for cut in cuts:
+        train = snapshot.before(cut.fitted_before)
+        graph = graph_of(cut, train)
+        fitted.append(Fitted(cut, train, fitted_sql(make_sql, train), graph, graph.best_step))
+    return select(fitted, snapshot, settings, eligible_P)
+
+
+def judge(
+    snapshot: Snapshot,
+    timeline: Timeline,
+    selection: Selection,
+    settings: Settings,
+    eligible_P: NDArray[np.bool_],
+    *,
+    make_sql: MakeSql,
+    graph_of: FitGraph,
+    clicks: Clicks | None = None,
+    invalid: Sequence[str] = (),
+) -> Judged:
+    """Every model on the test cuts, then gate 1 on the graph model and on the frozen candidate."""
+    chosen = with_selection(settings, selection)
+    evaluations = []
+    for cut in timeline.test:
+        train = snapshot.before(cut.fitted_before)
+        models = peer_models(train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph_of(cut, train))
+        evaluations.append(evaluate(list(models.values()), snapshot, train, cut, chosen, eligible_P, clicks=clicks))
+    evaluation = pool(evaluations)
+    judged = tuple(dict.fromkeys(("graph", selection.candidate)))
+    comparison = compare(evaluation, selection.baseline, settings.evaluation, judged=judged)
+
+    def verdict(model: str) -> GateVerdict:
+        names = {"model": f"the {model}" if model != "graph" else "the graph model", "baseline": selection.baseline}
+        return judge_gate1(comparison.lift(model), settings.gate1, invalid=invalid, **names)
+
+    return Judged(selection, evaluation, comparison, verdict("graph"), verdict(selection.candidate))
+
+
+def peer_models(
+    train: Snapshot,
+    selection: Selection,
+    settings: Settings,
+    eligible_P: NDArray[np.bool_],
+    *,
+    sql: Mapping[str, Recommender],
+    graph: Recommender,
+) -> dict[str, Recommender]:
+    """Every model of the report by name, fitted on `train`: SQL, graph, hybrid, and the configured peers."""
+    models: dict[str, Recommender] = {**sql, "graph": graph}
+    models["hybrid"] = hybrid_of(sql[selection.baseline], graph, selection.alpha, train, settings, eligible_P)
+    for name in dict.fromkeys((*settings.evaluation.peers, "smoother")):
+        models[name] = make_peer(name, settings, eligible_P)
+        models[name].fit(train)
+    return models
+
+
+def hybrid_of(
+    sql: Recommender, graph: Recommender, alpha: float, train: Snapshot, settings: Settings, eligible_P: NDArray[np.bool_]
+) -> Hybrid:
+    """The blend, scaled within the candidates that are ranked."""
+
+    def candidates_of(audience: Audience) -> Candidates:
+        return Candidates(
+            train,
+            audience,
+            eligible_P,
+            settings.scoring,
+            min_products_per_vehicle=settings.eligibility.min_products_per_vehicle,
+            new_products_only=settings.evaluation.new_products_only,
+        )
+
+    return Hybrid(sql, graph, alpha, settings.hybrid.scale, candidates_of)
