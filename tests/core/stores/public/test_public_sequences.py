@@ -168,13 +168,15 @@ def test_product_ids_are_a_permutation_that_does_not_follow_item_numbers(store_o
     assert frames_of(store_of(seed=2, cold_share=0.5))[1] == item
 
 
-def test_contract_holds_and_row_order_of_the_files_does_not_matter(store_of, write, tmp_path):
+def test_contract_holds_and_order_and_repetition_of_rows_do_not_matter(store_of, write, tmp_path):
     store = store_of()
     frames, _ = frames_of(store)
     assert [v for name in CONTRACTS for v in violations(name, frames, as_of=pd.Timestamp("2024-07-01", tz="UTC"))] == []
-    for name in ("toys_sequences", "toys_item_attributes"):
-        rows = pd.read_parquet(tmp_path / f"{name}.parquet")
-        write(name, pd.concat([rows, rows.head(9)]).sample(frac=1, random_state=3).to_dict("list"))
+    bought = pd.read_parquet(tmp_path / "toys_sequences.parquet")
+    write("toys_sequences", pd.concat([bought, bought.head(9)]).sample(frac=1, random_state=3).to_dict("list"))
+    pairs = pd.read_parquet(tmp_path / "toys_item_attributes.parquet")
+    repeated = pd.concat([pairs, *[pairs[pairs["attr_id"] == 12]] * 5])  # counted twice, 12 would be the make of 9
+    write("toys_item_attributes", repeated.sample(frac=1, random_state=3).to_dict("list"))
     again = load_store("toys", tmp_path)
     assert again.profile == store.profile
     assert all(again.tables[name].equals(table) for name, table in store.tables.items())
