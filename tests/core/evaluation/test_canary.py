@@ -1,0 +1,110 @@
+"""The leak canary sings when something leaks, and is silent otherwise."""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gnn_core.contracts import require
+from gnn_core.errors import DataError
+from gnn_core.evaluation.canary import leak_canary, plant_future, planted_rows, snapshot_digest, with_events
+from gnn_core.snapshot import ORDER, Snapshot, build_snapshot, micros
+from tests.core.builders import make_tables
+from tests.core.evaluation import world
+from tests.core.evaluation.world import CUT
+
+
+def _pairs_digest(snapshot):
+    """What a co-purchase graph would see: products of joint orders."""
+    orders = snapshot.events.take(snapshot.events.kind_E == ORDER)
+    pairs = sorted(zip(orders.order_E.tolist(), orders.product_E.tolist(), strict=True))
+    return hashlib.sha256(str(pairs).encode()).hexdigest()
+
+
+def _cutting(snapshot):
+    return _pairs_digest(snapshot.before(CUT.fitted_before))
+
+
+@pytest.fixture(scope="module")
+def store():
+    return world.snapshot()
+
+
+def test_a_pipeline_that_cuts_passes(store):
+    result = leak_canary(store, CUT, _cutting, seed=1)
+    assert result.passed
+    assert result.moved == ()
+    # Six users, three baskets of two products, as views, carts and orders.
+    assert result.planted == {"view": 36, "cart": 36, "order": 36}
+    assert "changed nothing" in result.sentence
+    json.dumps(result.as_json())
+
+
+def test_a_graph_that_forgets_to_cut_is_caught(store):
+    result = leak_canary(store, CUT, _pairs_digest, seed=1)
+    assert not result.passed
+    assert result.moved == ("graph",)
+    assert result.sentence == f"leak canary: events planted after the cutoff of {CUT.name} changed the graph"
+
+
+def test_a_cut_that_is_off_by_one_microsecond_is_caught(store, monkeypatch):
+    before = Snapshot.before
+    monkeypatch.setattr(Snapshot, "before", lambda self, cutoff: before(self, cutoff + np.timedelta64(1, "us")))
+    result = leak_canary(store, CUT, _cutting, seed=1)
+    assert result.moved == ("training snapshot", "graph", "baseline counts")
+
+
+def test_planted_events_are_all_at_or_after_the_cutoff_and_one_is_exactly_there(store):
+    planted = plant_future(store, CUT, seed=1)
+    assert planted.ts_E.min() == micros(CUT.fitted_before)
+    assert planted.ts_E.max() < micros(CUT.end)
+
+
+def test_joint_orders_repeat_so_that_co_purchase_edges_would_form(store):
+    planted = plant_future(store, CUT, seed=1)
+    orders = planted.take(planted.kind_E == ORDER)
+    baskets = pd.DataFrame({"order": orders.order_E, "product": orders.product_E})
+    pairs = baskets.groupby("order")["product"].agg(lambda p: tuple(sorted(set(p))))
+    assert (pairs.map(len) == 2).all()
+    assert pairs.value_counts().max() >= 2
+
+
+def test_planting_is_deterministic(store):
+    one, same, other = (plant_future(store, CUT, seed=s) for s in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(same).values(), strict=True))
+    assert not np.array_equal(one.ts_E, other.ts_E)
+
+
+def test_planted_rows_keep_the_contract_and_mean_the_same_events(store):
+    planted = plant_future(store, CUT, seed=1)
+    tables = make_tables(owns=world.OWNS, fits=world.FITS, events=world.EVENTS, products=world.PARTS)
+    tables["events"] = pd.concat([tables["events"], planted_rows(store, planted)], ignore_index=True)
+    require(tables)
+    rebuilt = build_snapshot(tables, store.as_of)
+    direct = with_events(store, planted, CUT)
+    for name in ("user_E", "product_E", "kind_E", "ts_E"):
+        assert np.array_equal(getattr(rebuilt.events, name), getattr(direct.events, name))
+
+
+def test_digest_sees_every_part_of_a_snapshot(store):
+    digest = snapshot_digest(store)
+    assert digest == snapshot_digest(world.snapshot())
+    changes = {
+        "price_P": store.price_P + 1,
+        "as_of": store.as_of + np.timedelta64(1, "us"),
+        "owns_UV": store.owns_UV * 2,
+        "user_ids": np.array([*store.user_ids[:-1], "zoe"], dtype=object),
+        "products": store.products.assign(name="other"),
+        "events": store.events.take(np.arange(len(store.events) - 1)),
+    }
+    for name, value in changes.items():
+        assert snapshot_digest(dataclasses.replace(store, **{name: value})) != digest, name
+
+
+def test_a_store_without_users_cannot_host_a_canary():
+    empty = world.snapshot(owns={}, events=[])
+    with pytest.raises(DataError, match="0 users"):
+        leak_canary(empty, CUT, _cutting, seed=1)
