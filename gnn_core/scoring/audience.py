@@ -65,7 +65,8 @@ def build_audience(train: Snapshot, users: Int) -> tuple[Audience, Int]:
 def coarsen(matrix: sparse.csr_matrix, code: Int, n_codes: int) -> sparse.csr_matrix:
     """Boolean matrix over the groups of its columns: true where any column of the group is. `code` is (columns,)."""
     ones = np.ones(matrix.nnz, dtype=np.float32)
-    merged = sparse.csr_matrix((ones, code[matrix.indices], matrix.indptr), shape=(matrix.shape[0], n_codes))
+    # The copy matters: merging duplicates rewrites indptr in place, which would corrupt `matrix`.
+    merged = sparse.csr_matrix((ones, code[matrix.indices], matrix.indptr.copy()), shape=(matrix.shape[0], n_codes))
     merged.sum_duplicates()
     merged.data = np.ones_like(merged.data)
     return merged

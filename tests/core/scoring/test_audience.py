@@ -53,6 +53,13 @@ def test_rows_do_not_depend_on_the_order_in_which_users_are_given(snapshot):
     assert audience.user_A.tolist() == [-1, 5]
 
 
+def test_two_years_of_one_model_are_one_segment_and_stay_two_vehicles():
+    snapshot = make_snapshot(owns={"u0": [CAMARO69, CAMARO70], "u1": [CAMARO70]}, fits=FITS)
+    audience, _ = build_audience(snapshot, np.array([0, 1]))
+    assert audience.owns_AV.toarray().tolist() == [[1, 0, 1], [0, 0, 1]]
+    assert audience.owns_AS.toarray().tolist() == [[1, 0], [1, 0]]
+
+
 def test_nobody_is_an_empty_audience(snapshot):
     audience, row = build_audience(snapshot, np.array([], dtype=np.int64))
     assert len(audience) == 0
