@@ -136,7 +136,7 @@ def judge(
     offenders = warehouse.query(
         _FIRST_OFFENDERS.replace("{limit}", str(MAX_EXAMPLES)).replace("{rule}", asked),
         parameters=dict(rule.parameters(settings, until)),
-        tables={name: tables[name] for name in sorted(set(re.findall(r"\{(\w+)\}", asked)))},
+        tables={name: tables[name] for name in placeholders(asked)},
         label=f"audit {rule.name}",
     ).to_pylist()
     n_bad = offenders[0]["n_bad"] if offenders else 0
@@ -149,6 +149,11 @@ def judge(
         observed=float(n_bad),
         threshold=0.0,
     )
+
+
+def placeholders(sql: str) -> list[str]:
+    """Names of the tables that a SQL text asks for."""
+    return sorted(set(re.findall(r"\{([a-z_]+)\}", sql)))
 
 
 def declared_schema(warehouse: Warehouse, table: TableName) -> Verdict:

@@ -1,0 +1,59 @@
+"""Fixtures of the publishing tests: an in-memory warehouse that holds one week of a store of ten users."""
+
+import functools
+
+import pytest
+
+from gnn_core.io import duckdb as engine
+from gnn_core.io import sql
+from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.publishing.publisher import publish, stage
+from gnn_core.publishing.state import live_state
+from tests.core.publishing.world import AT, WEEK, as_table, fill, good_rows, make_settings
+
+SETTINGS = make_settings()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def translated_once():
+    """The same thirty statements run for every mutation; translating each of them once saves three quarters."""
+    parse, translate = functools.lru_cache(maxsize=None)(sql.parse), engine.to_duckdb
+    translations: dict[tuple, str] = {}
+
+    def cached(text, types, label):
+        key = (text, *sorted(types.items()))
+        if key not in translations:
+            translations[key] = translate(text, types, label)
+        return translations[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql, "parse", parse)
+        patch.setattr(engine, "to_duckdb", cached)
+        yield
+
+
+@pytest.fixture
+def settings():
+    """The shipped configuration, with limits for ten users."""
+    return SETTINGS
+
+
+@pytest.fixture
+def warehouse():
+    """The week's contract tables, and nothing published yet."""
+    return fill(DuckDbWarehouse(":memory:", SETTINGS.warehouse))
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A warehouse with run r1 live, shared by tests that must not change it."""
+    warehouse = fill(DuckDbWarehouse(":memory:", SETTINGS.warehouse))
+    staging = stage(warehouse, as_table(good_rows("r1")), "r1", SETTINGS)
+    publish(warehouse, staging, WEEK, SETTINGS, expected_digest=None, at=AT)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def live_before(served):
+    """State of `served` before any test."""
+    return live_state(served, SETTINGS)
