@@ -110,7 +110,7 @@ def audit(
         return [schema, *(_not_judged(rule) for rule in RULE_NAMES[1:])]
     found = totals(warehouse, staging)
     previous = totals(warehouse, live) if live is not None and warehouse.exists(live) else None
-    with _tables(warehouse, staging, week, settings) as tables:
+    with rule_tables(warehouse, staging, week, settings) as tables:
         rows = [judge(warehouse, rule, tables, settings, week.moment) for rule in ROW_RULES]
         covered = coverage(warehouse, tables, settings)
     whole = [min_users(found, settings), covered, row_change(found, previous, settings)]
@@ -229,11 +229,11 @@ def row_change(found: Totals, previous: Totals | None, settings: Settings) -> Ve
 
 
 @contextmanager
-def _tables(
+def rule_tables(
     warehouse: Warehouse, staging: TableName, week: WeekTables, settings: Settings
 ) -> Iterator[dict[str, TableName]]:
-    """Placeholders of the rules. Eligibility is judged by the one Python rule on the week's products, for the time of
-    one audit, so that no second copy of the rule can drift."""
+    """Tables by placeholder, for `judge` and `coverage`. Eligibility is judged by the one Python rule on the week's
+    products and written to a table for the time of one audit, so that no second copy of the rule can drift."""
     tables = {name: week.table(name) for name in _WEEK_TABLES}
     products = warehouse.read(tables["products"]).to_pandas()
     judged = eligible_products(products, settings.eligibility)

@@ -7,7 +7,9 @@ import pytest
 from gnn_core.io import duckdb as engine
 from gnn_core.io import sql
 from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.publishing import audit
 from gnn_core.publishing.publisher import publish, stage
+from gnn_core.publishing.rules import ROW_RULES
 from gnn_core.publishing.state import live_state
 from tests.core.publishing.world import AT, WEEK, as_table, fill, good_rows, make_settings
 
@@ -30,6 +32,12 @@ def translated_once():
         patch.setattr(sql, "parse", parse)
         patch.setattr(engine, "to_duckdb", cached)
         yield
+
+
+@pytest.fixture
+def few_rules(monkeypatch):
+    """Two row rules instead of all, for tests of the steps around the audit, which publish many times."""
+    monkeypatch.setattr(audit, "ROW_RULES", [r for r in ROW_RULES if r.name in ("price_floor", "finite_scores")])
 
 
 @pytest.fixture

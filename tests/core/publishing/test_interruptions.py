@@ -84,8 +84,10 @@ def interrupt_everywhere(action, methods, after):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
 @pytest.mark.parametrize("methods", [WRITES, pytest.param(None, marks=pytest.mark.slow)], ids=["writes", "every call"])
-def test_interrupted_publish(world, reset, methods, after):
+def test_interrupted_publish(request, world, reset, methods, after):
     warehouse, staging = world
+    if methods:
+        request.getfixturevalue("few_rules")
     old = live_state(warehouse, SETTINGS)
     seen = set()
 

@@ -14,6 +14,8 @@ from gnn_core.publishing.schema import live_table, version_table, wide_view
 from gnn_core.publishing.state import RECOVERED, live_state, read_ledger, repair_ledger
 from tests.core.publishing.world import AT, WEEK, as_table, change, good_rows, load_directly, make_settings
 
+pytestmark = pytest.mark.usefixtures("few_rules")
+
 
 def day(n):
     return AT + dt.timedelta(days=n)
