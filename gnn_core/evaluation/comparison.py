@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gnn_core.config import EvaluationSettings
 from gnn_core.errors import DataError
 from gnn_core.evaluation import metrics
-from gnn_core.evaluation.bootstrap import Lift, holm, lift_of, resampled_sums, sum_by_user
+from gnn_core.evaluation.bootstrap import Lift, holm, lift_of, paired_lift, resampled_sums, sum_by_user
 from gnn_core.evaluation.evaluate import GATE_K, STAGES, Evaluation
 from gnn_core.evaluation.positives import ORIGINS
 from gnn_core.scoring.tiers import TIERS
@@ -41,6 +41,8 @@ class Comparison:
     p_value, p_holm, n_users, n_rows, n_baseline_hits. A figure that does not exist is null."""
     lifts: dict[tuple[str, str, str, str], Lift]
     """The same by (stage, group, metric, model)."""
+    recall_of_all: dict[str, float]
+    """By model: mean Recall@10 with what no candidate list could reach in the denominator too, products and users."""
 
     def lift(self, model: str, *, stage: str = "before", group: str = "all", metric: str = PRIMARY) -> Lift:
         """One figure with its interval. Raises DataError naming what is there when it is not."""
@@ -119,7 +121,15 @@ def compare(
             n_users=len(np.unique(user_N[keep])),
             confidence=settings.confidence,
         )
-    return Comparison(baseline, evaluation.models, _table(lifts, baseline, judged), lifts)
+    of_all = {model: _recall_of_all(evaluation, model) for model in evaluation.models}
+    return Comparison(baseline, evaluation.models, _table(lifts, baseline, judged), lifts, of_all)
+
+
+def _recall_of_all(evaluation: Evaluation, model: str) -> float:
+    active = sum(facts.users_active for facts in evaluation.facts)
+    reachable_N, missed_N = evaluation.users["n_positives"].to_numpy(), evaluation.users["n_unreachable"].to_numpy()
+    share_N = evaluation.recall(model) * reachable_N / (reachable_N + missed_N)
+    return float(share_N.sum() / active) if active else 0.0
 
 
 def _columns(
@@ -238,3 +248,15 @@ def diversity(evaluation: Evaluation) -> list[Diversity]:
             )
         )
     return found
+
+
+def lift_against(evaluation: Evaluation, model: str, other: str, settings: EvaluationSettings) -> Lift:
+    """Recall@10 of one evaluated model relative to another, such as the graph's against the smoother's."""
+    return paired_lift(
+        evaluation.recall(model),
+        evaluation.recall(other),
+        evaluation.users["user"].to_numpy(),
+        draws=settings.bootstrap_draws,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    )

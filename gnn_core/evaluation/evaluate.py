@@ -145,9 +145,15 @@ def recall_validator(
 
     The panel is built once. Raises DataError when the window has no evaluable user, since nothing could be watched.
     """
-    panel = build_panel(snapshot, train, cut, settings, eligible_P)
+    return panel_validator(build_panel(snapshot, train, cut, settings, eligible_P), settings)
+
+
+def panel_validator(panel: Panel, settings: Settings) -> Callable[[Recommender], float]:
+    """`recall_validator` on a panel that is already there."""
     if not len(panel.users):
-        raise DataError(f"cut {cut.name} has no evaluable user; early stopping needs some: widen split.horizon_days")
+        raise DataError(
+            f"cut {panel.cut.name} has no evaluable user; early stopping needs some: widen split.horizon_days"
+        )
     return lambda recommender: float(recall_of(panel, places(panel, recommender, settings)).mean())
 
 

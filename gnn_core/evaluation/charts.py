@@ -1,0 +1,191 @@
+"""Pictures of the report: interval bars as plain SVG, curves with matplotlib. Nothing is fetched from anywhere.
+
+What belongs here: drawing. What does not: which figures are drawn (report.py). Colours differ for
+any kind of colour vision, and never carry a meaning alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gnn_core.evaluation.gate import signed_percent
+
+INK, SOFT, GRID = "#1f2933", "#616e7c", "#e4e7eb"
+BLUE, ORANGE, GREEN = "#0b6e99", "#b4530a", "#2a7f62"
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "gnn",  # the same figure gives the same bytes
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": SOFT,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis of relative lifts; positions come out in percent of the width."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, values: Sequence[float | None], *, cap: float = 2.0) -> Axis:
+        """An axis that holds 0 and all values up to `cap`, so that one wild interval does not flatten the rest."""
+        known = [max(-1.0, min(cap, v)) for v in values if v is not None] + [0.0]
+        pad = 0.08 * max(max(known) - min(known), 0.05)
+        return cls(min(known) - pad, max(known) + pad)
+
+    def x(self, value: float) -> float:
+        """Position in percent, held within the frame."""
+        return round(100 * min(1.0, max(0.0, (value - self.low) / (self.high - self.low))), 2)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Round numbers within the axis, zero among them."""
+        step = 10 ** math.floor(math.log10((self.high - self.low) / most))
+        step = next(step * m for m in (1, 2, 2.5, 5, 10, 20) if (self.high - self.low) / (step * m) <= most)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One interval with its estimate; None where it does not exist."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    colour: str = BLUE
+
+
+def interval_svg(bar: Bar, axis: Axis, *, threshold: float | None, height: int = 26) -> Markup:
+    """One row of a forest plot: the interval as a line, the estimate as a diamond, 0 and τ as uprights."""
+    middle = height / 2
+    parts = [_upright(axis.x(0), 0, height, INK, "")]
+    if threshold is not None:
+        parts.append(_upright(axis.x(threshold), 0, height, ORANGE, "4 3"))
+    if bar.estimate is not None and bar.low is not None:
+        left, right = axis.x(bar.low), axis.x(axis.high if bar.high is None else bar.high)
+        parts.append(
+            f'<line x1="{left}%" x2="{right}%" y1="{middle}" y2="{middle}" stroke="{bar.colour}" stroke-width="5" '
+            'stroke-linecap="round" opacity="0.45"/>'
+        )
+        parts.append(f'<circle cx="{axis.x(bar.estimate)}%" cy="{middle}" r="5.5" fill="{bar.colour}"/>')
+        label = f"{signed_percent(bar.estimate)}, between {signed_percent(bar.low)} and {_high(bar.high)}"
+    else:
+        label = "no interval"
+    return _svg(parts, height, label)
+
+
+def axis_svg(axis: Axis, *, threshold: float | None, height: int = 34) -> Markup:
+    """The scale under a forest plot, with the threshold named on a line of its own."""
+    parts = []
+    for tick in axis.ticks():
+        parts.append(_upright(axis.x(tick), 0, 4, SOFT, ""))
+        parts.append(_text(axis.x(tick), 16, "0" if tick == 0 else signed_percent(tick).replace(".0%", "%"), SOFT))
+    if threshold is not None:
+        parts.append(
+            _text(axis.x(threshold), 31, f"asked for: {signed_percent(threshold).replace('.0%', '%')}", ORANGE)
+        )
+    return _svg(parts, height, "scale")
+
+
+def alpha_chart(curve: Sequence[tuple[float, float]], chosen: float, smoother: float, baseline_label: str) -> Markup:
+    """Recall@10 on validation against α, with the chosen one marked and the smoother as a level."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure()
+        alphas, recalls = [a for a, _ in curve], [r for _, r in curve]
+        axes.plot(alphas, recalls, color=BLUE, marker="o", markersize=5, linewidth=2)
+        axes.axhline(smoother, color=GREEN, linestyle=(0, (4, 3)), linewidth=1.5)
+        axes.annotate(
+            "smoother", (0.99, smoother), xycoords=("axes fraction", "data"), xytext=(0, 4),
+            textcoords="offset points", ha="right", color=GREEN, fontsize=10,
+        )  # fmt: skip
+        best = dict(curve)[chosen]
+        axes.plot([chosen], [best], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=ORANGE, mew=2)
+        axes.annotate(
+            f"chosen: α = {chosen:g}", (chosen, best), xytext=(0, 12), textcoords="offset points",
+            ha="left" if chosen < 0.3 else "right" if chosen > 0.7 else "center", color=ORANGE, fontsize=10,
+        )  # fmt: skip
+        axes.margins(y=0.25)
+        axes.set_xlabel(f"α:  0 = graph alone  …  1 = {baseline_label} alone")
+        axes.set_ylabel("Recall@10 on validation")
+        return _image(figure, f"Recall@10 on validation for {len(curve)} values of alpha; chosen {chosen:g}")
+
+
+def training_chart(steps: Sequence[tuple[int, float | None, float | None]], best_step: int) -> Markup:
+    """Loss and validation Recall@10 by training step, one above the other, with the kept step marked."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        for axes, column, colour, label in ((upper, 2, BLUE, "Recall@10\non validation"), (lower, 1, SOFT, "loss")):
+            points = [(s[0], value) for s in steps if (value := s[column]) is not None]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, linewidth=2, marker="o", markersize=3)
+            axes.axvline(best_step, color=ORANGE, linestyle=(0, (4, 3)), linewidth=1.5)
+            axes.set_ylabel(label)
+            axes.margins(y=0.15)
+        upper.annotate(
+            f"kept: step {best_step}", (best_step, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
+            textcoords="offset points", va="top", color=ORANGE, fontsize=10,
+        )  # fmt: skip
+        lower.set_xlabel("training step")
+        return _image(figure, f"Validation recall and loss by training step; step {best_step} was kept")
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def _image(figure: Figure, alt: str) -> Markup:
+    """An <img> that carries its own SVG: its ids cannot clash with those of another picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return Markup('<img class="chart" alt="{}" src="data:image/svg+xml;base64,{}">').format(alt, Markup(encoded))
+
+
+def _svg(parts: Sequence[str], height: int, label: str) -> Markup:
+    body = Markup("".join(parts))  # built above from numbers and escaped text
+    return Markup('<svg class="bar" role="img" aria-label="{}" width="100%" height="{}">{}</svg>').format(
+        label, height, body
+    )
+
+
+def _upright(x: float, top: float, bottom: float, colour: str, dash: str) -> str:
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<line x1="{x}%" x2="{x}%" y1="{top}" y2="{bottom}" stroke="{colour}" stroke-width="1.5"{dashed}/>'
+
+
+def _text(x: float, y: float, text: str, colour: str) -> str:
+    anchor = "start" if x < 8 else "end" if x > 92 else "middle"
+    return str(
+        Markup('<text x="{}%" y="{}" fill="{}" font-size="12" text-anchor="{}">{}</text>').format(
+            x, y, colour, anchor, text
+        )
+    )
+
+
+def _high(value: float | None) -> str:
+    return "no upper limit" if value is None else signed_percent(value)
