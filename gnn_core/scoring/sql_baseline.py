@@ -1,6 +1,6 @@
 """The SQL cascade, v5.17 and v5.18: the system to beat, computed in the warehouse from the contract tables of a week.
 
-What belongs here: running sql/baseline in order, and the cascade as one of the models. What does not: formulas and rules
+What belongs here: the cascade as a job and as one of the models. What does not: formulas and rules
 (gnn_core/sql/baseline/*.sql), other models (peers), lists of other models (recommend.py).
 
 Shape letters: A audience rows, P products, V vehicles (year/make/model), S segments (make/model).
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,25 +18,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gnn_core.config import Settings
-from gnn_core.errors import ConfigError, ContractError, LeakageError
+from gnn_core.errors import ContractError
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.recommender import Audience
-from gnn_core.scoring.eligibility import commodity_pattern
 from gnn_core.scoring.sql_intent import audience_intent
-from gnn_core.snapshot import Int, Snapshot, index_of, micros
-from gnn_core.stores.staging import run_file
+from gnn_core.scoring.sql_run import LIST_STEPS, SqlRun, check_version
+from gnn_core.snapshot import Int, Snapshot, index_of
 from gnn_core.stores.week import WeekTables
 
 logger = logging.getLogger(__name__)
 
-VERSIONS = ("v5.17", "v5.18")
 NOT_OFFERED = np.float32(-1.0)
 """Score of what the cascade does not score; below every real score (they are >= 0), and near them, so that it distorts
 no scale."""
-
-_NEVER = r"[^\s\S]"
-"""A pattern that no text matches."""
-_LIST_STEPS = ("purchases", "owners", "candidates", "vehicle_lists", "set_candidates", "set_lists")
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ def compute_sql_scores(
         LeakageError: the cutoff lies after the week's as-of date.
     """
     started = time.monotonic()
-    run = _Run(warehouse, week, cutoff, version, settings)
+    run = SqlRun(warehouse, week, cutoff, version, settings)
     try:
         run.score_segments()
         run.step("intent", "intent")
@@ -83,13 +76,11 @@ def compute_sql_scores(
         run.step("lists", "lists", cluster_by=("user_id",))
         coverage = run.coverage()
     finally:
-        run.drop(*_LIST_STEPS, "eligible_products")
+        run.drop(*LIST_STEPS, "eligible_products")
     seconds = time.monotonic() - started
     logger.info("SQL %s at %s: %s in %.1f s", version, cutoff, coverage, seconds)
     tables = run.tables
-    return SqlScores(
-        version, cutoff, tables["segment_scores"], tables["intent"], tables["lists"], coverage, seconds
-    )
+    return SqlScores(version, cutoff, tables["segment_scores"], tables["intent"], tables["lists"], coverage, seconds)
 
 
 class SqlRecommender:
@@ -100,7 +91,7 @@ class SqlRecommender:
     """
 
     def __init__(self, warehouse: Warehouse, week: WeekTables, version: str, settings: Settings) -> None:
-        _check_version(version)
+        check_version(version)
         self.name = f"sql_{version}"
         self._warehouse, self._week, self._version, self._settings = warehouse, week, version, settings
         self._scores_VP: sparse.csr_matrix | None = None
@@ -115,7 +106,7 @@ class SqlRecommender:
             LeakageError: `train` ends after the week's as-of date.
             ContractError: the warehouse's week and `train` are not the same store.
         """
-        run = _Run(self._warehouse, self._week, train.as_of, self._version, self._settings)
+        run = SqlRun(self._warehouse, self._week, train.as_of, self._version, self._settings)
         run.check_same_store(train)
         try:
             run.score_segments()
@@ -157,67 +148,44 @@ class SqlRecommender:
         return block
 
 
-class _Run:
-    """One run of sql/baseline: its tables and parameters."""
+def _by_segment(table: pa.Table, train: Snapshot) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Scores of fitting and of universal products, each (S, P); a score of 0 is stored, not left out."""
+    frame = table.to_pandas()
+    segment = index_of(frame["segment_id"], train.segment_ids, "SQL scores: segment_id")
+    product = index_of(frame["product_id"], train.product_ids, "SQL scores: product_id")
+    score = frame["score"].to_numpy(dtype=np.float32)
+    universal = frame["universal_rank"].notna().to_numpy()
+    shape = (len(train.segment_ids), len(train.product_ids))
 
-    def __init__(
-        self, warehouse: Warehouse, week: WeekTables, cutoff: np.datetime64, version: str, settings: Settings
-    ) -> None:
-        _check_version(version)
-        if micros(cutoff) > micros(np.datetime64(week.as_of)):
-            raise LeakageError(
-                f"SQL {version}: cutoff {cutoff} lies after {week.as_of}, the as-of date of the week's tables"
-            )
-        self._warehouse, self._cutoff = warehouse, cutoff
-        contract = ("users", "vehicles", "ownership", "products", "fitment", "events")
-        self.tables = {name: week.table(name) for name in contract}
-        computed = ("eligible_products", "segment_scores", "intent", *_LIST_STEPS, "lists")
-        self.tables |= {name: week.scores(name, cutoff, version) for name in computed}
-        self._parameters = _parameters(cutoff, version, settings)
+    def matrix(rows: NDArray[np.bool_]) -> sparse.csr_matrix:
+        return sparse.csr_matrix((score[rows], (segment[rows], product[rows])), shape=shape)
 
-    def score_segments(self) -> None:
-        """Eligibility and popularity."""
-        self._warehouse.ensure_dataset(self.tables["segment_scores"].dataset)
-        self.step("eligible_products", "eligible_products")
-        self.step("segment_scores", "segment_scores", cluster_by=("segment_id",))
-
-    def step(
-        self, target: str, file: str, *, candidates: str = "candidates", cluster_by: tuple[str, ...] = ()
-    ) -> None:
-        """Write the table `target` from sql/baseline/<file>.sql."""
-        tables = self.tables | {"candidates": self.tables[candidates]}
-        run_file(self._warehouse, self.tables[target], f"baseline/{file}", self._parameters, tables, cluster_by)
-
-    def coverage(self) -> dict[str, int]:
-        """Counts of users, by what became of them."""
-        counted = query_file(self._warehouse, "baseline/coverage", self._parameters, self.tables)
-        return {name: int(value) for name, value in counted.to_pylist()[0].items()}
-
-    def check_same_store(self, train: Snapshot) -> None:
-        """The warehouse and the snapshot must hold the same events before the cutoff, or the comparison is void."""
-        counted = query_file(self._warehouse, "baseline/size", self._parameters, self.tables).to_pylist()[0]
-        here = {"users": len(train.user_ids), "products": len(train.product_ids), "events": len(train.events)}
-        if counted != here:
-            raise ContractError(
-                f"{self.tables['events']} and the snapshot differ before {self._cutoff}: the warehouse has {counted}, "
-                f"the snapshot {here}. Read the snapshot again from this week's tables."
-            )
-
-    def drop(self, *names: str) -> None:
-        """Drop tables that only the run itself needs."""
-        for name in names:
-            self._warehouse.drop(self.tables[name])
+    return matrix(~universal), matrix(universal)
 
 
-def eligibility_parameters(settings: Settings) -> dict[str, object]:
-    """Parameters of sql/baseline/eligible_products.sql."""
-    rules = settings.eligibility
-    prefixes = "|".join(_escape(prefix.upper()) for prefix in rules.service_prefixes)
-    return {
-        "min_price": rules.min_price_usd,
-        "unknown_min_price": rules.unknown_part_type_min_price_usd,
-        "service_pattern": f"^(?:{prefixes})" if prefixes else _NEVER,
-        "commodity_pattern": commodity_pattern(rules.commodity_words) if rules.commodity_words else _NEVER,
-        # A parameter list cannot be empty; no part type is the empty text.
-        "commodity_exceptions": [e.strip().lower() for e in rules.commodity_exceptions] or [""],
-    }
+def _on_pairs(scores_SP: sparse.csr_matrix, train: Snapshot) -> sparse.csr_matrix:
+    """(V, P): a segment's scores, only where the product fits the vehicle's own year."""
+    n_P = len(train.product_ids)
+    known = scores_SP.tocoo()
+    key = known.row.astype(np.int64) * n_P + known.col
+    order = np.argsort(key)
+    fits = train.fits_VP.tocoo()
+    wanted = train.segment_V[fits.row] * n_P + fits.col
+    at = np.minimum(np.searchsorted(key[order], wanted), max(len(key) - 1, 0))
+    found = key[order][at] == wanted if len(key) else np.zeros(len(wanted), dtype=bool)
+    scores = known.data[order][at[found]] if len(key) else known.data
+    return sparse.csr_matrix((scores, (fits.row[found], fits.col[found])), shape=train.fits_VP.shape)
+
+
+def _keep_rows(matrix: sparse.csr_matrix, keep: NDArray[np.bool_]) -> sparse.csr_matrix:
+    """The matrix with every other row emptied. Stored zeros stay: they are scores."""
+    lengths = np.where(keep, np.diff(matrix.indptr), 0)
+    entries = np.repeat(keep, np.diff(matrix.indptr))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csr_matrix((matrix.data[entries], matrix.indices[entries], indptr), shape=matrix.shape)
+
+
+def _raise_to(block: NDArray[np.float32], rows: Int, scores: sparse.csr_matrix) -> None:
+    """Lift `block[rows]` to the stored entries of `scores` (one row each) where they are higher, in place."""
+    at = np.repeat(rows, np.diff(scores.indptr))
+    block[at, scores.indices] = np.maximum(block[at, scores.indices], scores.data)
