@@ -7,10 +7,13 @@ lists and structs hold the same. GoogleSQL has no NULL array: it becomes an empt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gnn_core.errors import WarehouseError
+from gnn_core.io.warehouse import TableName
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _NAMES = {
@@ -106,6 +109,22 @@ def for_load(rows: pa.Table, what: str) -> pa.Table:
                 raise WarehouseError(f"{what}: column {field.name} has an array with a NULL element")
             table = table.set_column(position, field, column)
     return table
+
+
+def require_same_columns(target: TableName, present: Mapping[str, str], given: pa.Schema) -> None:
+    """Rows to append must have exactly the table's columns, in any order; `present` is name → GoogleSQL type.
+
+    Raises:
+        WarehouseError: they have not; names both.
+    """
+    offered = {field.name: google_type(field.type) for field in given}
+    if offered != dict(present):
+        raise WarehouseError(f"{target}: rows to append have columns {offered}, the table has {dict(present)}")
+
+
+def missing_dataset(label: str, target: TableName) -> WarehouseError:
+    """The same words on every engine."""
+    return WarehouseError(f"{label}: dataset {target.dataset} does not exist; create it with ensure_dataset")
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

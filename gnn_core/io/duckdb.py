@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from gnn_core.config.data import WarehouseSettings
 from gnn_core.errors import TableNotFoundError, WarehouseBusyError, WarehouseError
-from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type
+from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type, require_same_columns
 from gnn_core.io.dialect import to_duckdb
 from gnn_core.io.sql import Statement, prepare
 from gnn_core.io.warehouse import JobStats, TableName
@@ -110,9 +110,7 @@ class DuckDbWarehouse:
             try:
                 if replace or not _exists(con, target):
                     return _counted(con, f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM _incoming")
-                present, given = _columns(con, target), {f.name: google_type(f.type) for f in table.schema}
-                if present != {name: given.get(name) for name in present} or len(present) != len(given):
-                    raise WarehouseError(f"{target}: rows to append have columns {given}, the table has {present}")
+                require_same_columns(target, _columns(con, target), table.schema)
                 return _counted(con, f"INSERT INTO {_sql(target)} BY NAME SELECT * FROM _incoming")
             finally:
                 con.unregister("_incoming")

@@ -1,0 +1,331 @@
+"""The warehouse in the cloud: google-cloud-bigquery for jobs, the Storage Read API for rows.
+
+What belongs here: the BigQuery side of the Warehouse protocol. What does not: SQL text and parameters (sql.py).
+Writes are load jobs, copy jobs and CREATE OR REPLACE TABLE: each is atomic in BigQuery. The client repeats a query on a
+passing fault, which is safe for a SELECT and for CREATE OR REPLACE; a load is never sent twice under another job id.
+Credentials come from the environment (Application Default Credentials) and are never read here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPIError, NotFound
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import bigquery, bigquery_storage
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+from google.cloud.exceptions import GoogleCloudError
+
+from gnn_core.config.data import WarehouseSettings
+from gnn_core.errors import TableNotFoundError, WarehouseError
+from gnn_core.io.arrow_types import canonical, for_load, google_type, missing_dataset, require_same_columns
+from gnn_core.io.sql import Statement, TypedValue, prepare
+from gnn_core.io.warehouse import JobStats, TableName
+
+log = logging.getLogger(__name__)
+_LEGACY_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
+
+
+class BigQueryWarehouse:
+    """A Warehouse in the project `warehouse.project`.
+
+    Args:
+        settings: project, location, cap on billed bytes, time limit and labels of every job.
+        client, storage_client: ready clients (an emulator, a test); made from the environment when absent.
+        results_over_storage: False reads the rows of a query through REST: for an emulator whose Storage side knows
+            tables but no results. Tables are read through Storage either way.
+    Raises:
+        WarehouseError: no project in the settings, or no credentials in the environment.
+    """
+
+    engine = "bigquery"
+
+    def __init__(
+        self,
+        settings: WarehouseSettings,
+        *,
+        client: bigquery.Client | None = None,
+        storage_client: bigquery_storage.BigQueryReadClient | None = None,
+        results_over_storage: bool = True,
+    ) -> None:
+        if not settings.project:
+            raise WarehouseError("warehouse.project is empty; BigQuery needs the project that is billed")
+        self._settings = settings
+        self._project = settings.project
+        self._results_over_storage = results_over_storage
+        # The client's own limit is ten minutes, whatever the settings say.
+        self._retry = DEFAULT_RETRY.with_timeout(settings.job_timeout_s)
+        try:
+            self._client = client or bigquery.Client(project=settings.project, location=settings.location)
+            self._storage = storage_client or bigquery_storage.BigQueryReadClient()
+        except GoogleAuthError as error:
+            raise WarehouseError(f"no credentials for BigQuery in the environment: {error}") from error
+
+    def query(
+        self,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        label: str = "query",
+    ) -> pa.Table:
+        """Run a SELECT and return all rows as Arrow, read through the Storage Read API."""
+        statement = prepare(sql, parameters, tables, self._quote, label)
+        started = time.monotonic()
+        with _Errors(label, self._settings):
+            job = self._start(statement.text, statement)
+            reader = self._storage if self._results_over_storage else None
+            rows = self._finish(job).to_arrow(bqstorage_client=reader, create_bqstorage_client=False)
+        self._log(label, started, job, rows.num_rows)
+        return canonical(rows, label)
+
+    def create_table_as(
+        self,
+        target: TableName,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        cluster_by: Sequence[str] = (),
+        label: str = "ctas",
+    ) -> JobStats:
+        """CREATE OR REPLACE TABLE target CLUSTER BY … AS sql. `rows` of the result is None: BigQuery does not say."""
+        statement = prepare(sql, parameters, tables, self._quote, label)
+        clustering = f" CLUSTER BY {', '.join(_column(name, label) for name in cluster_by)}" if cluster_by else ""
+        started = time.monotonic()
+        with _Errors(label, self._settings, target):
+            job = self._start(
+                f"CREATE OR REPLACE TABLE {self._quote(target)}{clustering} AS\n{statement.text}", statement
+            )
+            self._finish(job)
+        return self._log(label, started, job, None)
+
+    def load(self, target: TableName, rows: pa.Table, *, replace: bool = True) -> JobStats:
+        """Write an Arrow table with one load job of Parquet; times without a zone are UTC."""
+        label, table = f"load {target}", for_load(rows, str(target))
+        if not replace and self.exists(target):
+            require_same_columns(target, self.columns(target), table.schema)
+        config = bigquery.LoadJobConfig(
+            schema=[_schema_field(field.name, field.type) for field in table.schema],
+            source_format=bigquery.SourceFormat.PARQUET,
+            write_disposition="WRITE_TRUNCATE" if replace else "WRITE_APPEND",
+            labels=self._labels("load"),
+            job_timeout_ms=int(self._settings.job_timeout_s * 1000),
+        )
+        config.parquet_options = bigquery.format_options.ParquetOptions()
+        config.parquet_options.enable_list_inference = True
+        started = time.monotonic()
+        with _Errors(label, self._settings, target), tempfile.TemporaryFile() as file:
+            pq.write_table(table, file)
+            # Without a size the client uploads in chunks, which every file size survives.
+            job = self._client.load_table_from_file(
+                file, self._id(target), rewind=True, location=self._settings.location, job_config=config
+            )
+            self._finish(job)
+        return self._log(label, started, job, table.num_rows)
+
+    def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of a table as Arrow, without a query; a view costs one."""
+        label = f"read {source}"
+        with _Errors(label, self._settings):
+            table = self._client.get_table(self._id(source), retry=self._retry)
+            known = {field.name.lower(): field for field in table.schema}
+            unknown = [name for name in columns or () if name.lower() not in known]
+            if unknown:
+                raise WarehouseError(f"{label}: no column {', '.join(unknown)}; there are {', '.join(known)}")
+            if table.table_type != "TABLE":
+                wanted = "*" if columns is None else ", ".join(_column(name, label) for name in columns)
+                return self.query(f"SELECT {wanted} FROM {{source}}", tables={"source": source}, label=label)
+            fields = None if columns is None else [known[name.lower()] for name in columns]
+            rows = self._client.list_rows(table.reference, selected_fields=fields or table.schema).to_arrow(
+                bqstorage_client=self._storage, create_bqstorage_client=False
+            )
+        return canonical(rows if columns is None else rows.select([known[n.lower()].name for n in columns]), label)
+
+    def move(self, source: TableName, target: TableName) -> JobStats:
+        """Replace `target` by a copy of `source`: one WRITE_TRUNCATE copy job, atomic on completion."""
+        if source == target:
+            raise WarehouseError(f"move: {source} is both source and target")
+        label = f"move {source} to {target}"
+        config = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE", labels=self._labels("move"))
+        started = time.monotonic()
+        with _Errors(label, self._settings, target):
+            if self._client.get_table(self._id(source), retry=self._retry).table_type != "TABLE":
+                raise WarehouseError(f"{label}: {source} is a view; only a table can be moved")
+            job = self._client.copy_table(
+                self._id(source),
+                self._id(target),
+                location=self._settings.location,
+                job_config=config,
+                retry=self._retry,
+            )
+            self._finish(job)
+        return self._log(label, started, job, None)
+
+    def create_view(self, view: TableName, sql: str, *, tables: Mapping[str, TableName] | None = None) -> None:
+        """CREATE OR REPLACE VIEW."""
+        label = f"view {view}"
+        statement = prepare(sql, None, tables, self._quote, label)
+        with _Errors(label, self._settings, view):
+            self._finish(self._start(f"CREATE OR REPLACE VIEW {self._quote(view)} AS\n{statement.text}", statement))
+
+    def exists(self, table: TableName) -> bool:
+        """Whether a table or view of this name exists."""
+        with _Errors(f"exists {table}", self._settings):
+            try:
+                self._client.get_table(self._id(table), retry=self._retry)
+            except NotFound:
+                return False
+            return True
+
+    def columns(self, table: TableName) -> dict[str, str]:
+        """Column name → GoogleSQL type, in order."""
+        with _Errors(f"columns of {table}", self._settings):
+            return {
+                field.name: _type_name(field)
+                for field in self._client.get_table(self._id(table), retry=self._retry).schema
+            }
+
+    def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
+        """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
+        reference = f"{self._project}.{TableName(dataset, 't').dataset}"
+        with _Errors(f"tables of {dataset}", self._settings):
+            try:
+                found = list(self._client.list_tables(reference, retry=self._retry))
+            except NotFound:
+                return []
+        return sorted(
+            item.table_id for item in found if item.table_type == "TABLE" and item.table_id.startswith(prefix)
+        )
+
+    def drop(self, table: TableName) -> None:
+        """Drop a table or view if it exists."""
+        with _Errors(f"drop {table}", self._settings):
+            try:
+                kind = self._client.get_table(self._id(table), retry=self._retry).table_type
+            except NotFound:
+                return
+            # tables.delete takes views too, but not on every emulator: DROP does, everywhere.
+            word = "VIEW" if kind == "VIEW" else "TABLE"
+            job = self._client.query(
+                f"DROP {word} IF EXISTS {self._quote(table)}", location=self._settings.location, retry=self._retry
+            )
+            self._finish(job)
+
+    def ensure_dataset(self, dataset: str) -> None:
+        """Create the dataset in `warehouse.location` if it does not exist."""
+        wanted = bigquery.Dataset(f"{self._project}.{TableName(dataset, 't').dataset}")
+        wanted.location = self._settings.location
+        with _Errors(f"dataset {dataset}", self._settings):
+            self._client.create_dataset(wanted, exists_ok=True, retry=self._retry)
+
+    def row_count(self, table: TableName) -> int:
+        """Exact number of rows, counted by a query."""
+        rows = self.query("SELECT COUNT(*) AS n FROM {table}", tables={"table": table}, label=f"rows of {table}")
+        return int(rows["n"][0].as_py())
+
+    def _quote(self, table: TableName) -> str:
+        return f"`{self._project}.{table.dataset}.{table.table}`"
+
+    def _id(self, table: TableName) -> str:
+        return f"{self._project}.{table.dataset}.{table.table}"
+
+    def _labels(self, label: str) -> dict[str, str]:
+        # Values of labels: lower-case letters, digits, _ and -, at most 63.
+        return {**self._settings.labels, "statement": re.sub(r"[^a-z0-9_-]+", "-", label.lower())[:63]}
+
+    def _start(self, text: str, statement: Statement) -> Any:
+        config = bigquery.QueryJobConfig(
+            query_parameters=[_parameter(name, value) for name, value in statement.parameters.items()],
+            maximum_bytes_billed=self._settings.maximum_bytes_billed,
+            labels=self._labels(statement.label),
+            job_timeout_ms=int(self._settings.job_timeout_s * 1000),
+        )
+        return self._client.query(text, job_config=config, location=self._settings.location, retry=self._retry)
+
+    def _finish(self, job: Any) -> Any:
+        try:
+            return job.result(timeout=self._settings.job_timeout_s)
+        except concurrent.futures.TimeoutError:
+            job.cancel()
+            raise
+
+    def _log(self, label: str, started: float, job: Any, rows: int | None) -> JobStats:
+        billed = int(getattr(job, "total_bytes_billed", None) or 0)
+        stats = JobStats(seconds=time.monotonic() - started, bytes_billed=billed, rows=rows)
+        log.info("%s: %.2f s, %d bytes billed", label, stats.seconds, billed)
+        return stats
+
+
+class _Errors:
+    """Turns the client's errors into ours, with the label, and with what to do where that is known."""
+
+    def __init__(self, label: str, settings: WarehouseSettings, target: TableName | None = None) -> None:
+        self._label, self._settings, self._target = label, settings, target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, concurrent.futures.TimeoutError):
+            raise WarehouseError(
+                f"{self._label}: not done after {self._settings.job_timeout_s:g} s (warehouse.job_timeout_s); cancelled"
+            ) from error
+        if isinstance(error, GoogleAPIError | GoogleCloudError | GoogleAuthError):
+            raise self._translated(error) from error
+
+    def _translated(self, error: BaseException) -> WarehouseError:
+        text = str(getattr(error, "message", error))
+        reasons = {str(item.get("reason")) for item in getattr(error, "errors", ()) if isinstance(item, Mapping)}
+        if isinstance(error, NotFound):
+            if self._target is not None:
+                dataset = rf"dataset[ :]+{re.escape(str(self._settings.project))}[:.]{self._target.dataset}\b(?!\.)"
+                if re.search(dataset, text, re.IGNORECASE):
+                    return missing_dataset(self._label, self._target)
+            return TableNotFoundError(f"{self._label}: {text}")
+        if isinstance(error, BadRequest) and ("bytesBilledLimitExceeded" in reasons or "bytes billed" in text):
+            return WarehouseError(
+                f"{self._label}: would bill more than {self._settings.maximum_bytes_billed} bytes "
+                f"(warehouse.maximum_bytes_billed): {text}"
+            )
+        if isinstance(error, Forbidden):
+            return WarehouseError(f"{self._label}: not allowed with these credentials: {text}")
+        return WarehouseError(f"{self._label}: {text}")
+
+
+def _parameter(name: str, typed: TypedValue) -> Any:
+    value: Any = typed.value
+    kind = bigquery.ArrayQueryParameter if typed.is_list else bigquery.ScalarQueryParameter
+    return kind(name, typed.kind, value)
+
+
+def _column(name: str, label: str) -> str:
+    try:
+        TableName("columns", name)
+    except WarehouseError as error:
+        raise WarehouseError(f"{label}: column {error}") from error
+    return f"`{name}`"
+
+
+def _schema_field(name: str, kind: pa.DataType) -> bigquery.SchemaField:
+    mode = "NULLABLE"
+    if pa.types.is_list(kind):
+        mode, kind = "REPEATED", kind.value_type
+    if pa.types.is_struct(kind):
+        return bigquery.SchemaField(name, "RECORD", mode, fields=[_schema_field(f.name, f.type) for f in kind])
+    return bigquery.SchemaField(name, google_type(kind), mode)
+
+
+def _type_name(field: bigquery.SchemaField) -> str:
+    kind = _LEGACY_NAMES.get(field.field_type, field.field_type)
+    if kind == "STRUCT":
+        kind = f"STRUCT<{', '.join(f'{inner.name} {_type_name(inner)}' for inner in field.fields)}>"
+    return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind

@@ -1,0 +1,58 @@
+"""Opens the warehouse that the settings name.
+
+What belongs here: the choice of engine, and where its clients come from. What does not: any operation.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import grpc
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, bigquery_storage
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+from gnn_core.config.data import WarehouseSettings
+from gnn_core.errors import WarehouseError
+from gnn_core.io.bigquery import BigQueryWarehouse
+from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.io.warehouse import Warehouse
+
+EMULATOR_REST, EMULATOR_GRPC = "BIGQUERY_EMULATOR_HOST", "BIGQUERY_STORAGE_EMULATOR_HOST"
+
+
+def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
+    """DuckDB in `state_dir`/warehouse.duckdb, or BigQuery with the credentials of the environment.
+
+    With BIGQUERY_EMULATOR_HOST (http://host:port) and BIGQUERY_STORAGE_EMULATOR_HOST (host:port) set, BigQuery is an
+    emulator, and no credentials are used.
+
+    Raises:
+        WarehouseError: only one of the two emulator addresses is set, or BigQuery finds no credentials.
+    """
+    if settings.engine == "duckdb":
+        return DuckDbWarehouse(state_dir / "warehouse.duckdb", settings)
+    rest, storage = os.environ.get(EMULATOR_REST), os.environ.get(EMULATOR_GRPC)
+    if not rest and not storage:
+        return BigQueryWarehouse(settings)
+    if not rest or not storage:
+        raise WarehouseError(f"{EMULATOR_REST} and {EMULATOR_GRPC} go together; set both or none")
+    return open_emulator(settings, rest, storage)
+
+
+def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> BigQueryWarehouse:
+    """BigQuery behind an emulator: `rest` is http://host:port, `storage` is host:port of its gRPC side."""
+    # Rows come in messages larger than gRPC's default of 4 MB.
+    channel = grpc.insecure_channel(storage, options=[("grpc.max_receive_message_length", -1)])
+    return BigQueryWarehouse(
+        settings,
+        client=bigquery.Client(
+            project=settings.project,
+            location=settings.location,
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": rest},
+        ),
+        storage_client=bigquery_storage.BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel)),
+        results_over_storage=False,
+    )
