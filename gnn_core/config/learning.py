@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gnn_core.config.checks import at_least, one_of, shares, within
+from gnn_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,37 @@ class ModelSettings:
     popularity_bias: bool
     """Score = s · cos(u, p) + w · log(orders + ½) + learned."""
     scale_init: float
-    """Initial s. 1 beside a popularity bias; 10–20 without, or BCE cannot fall below 0.313."""
+    """Initial s. 1 beside a popularity bias; 10–20 without, or BCE cannot fall below 0.313. With `slack`, s per unit of
+    the factors' own inner product, whatever the size of the slack."""
+    slack: bool
+    """One coordinate of each side that the other lacks, so that a vector of little evidence stays near cosine 0."""
+    vehicle_factors: int
+    """Dimensions of the output that start as the factorised vehicle–product graph; 0 = off."""
+    item_factors: int
+    """Dimensions of the output that start as the factorised item–item graph; 0 = off."""
+    item_attribute_weight: float
+    """Weight of part types and fitment beside users in the item–item graph."""
 
     def __post_init__(self) -> None:
         one_of(self, "encoder", ("gat", "sage", "light"))
         for name in ("embedding_dim", "hidden_dim", "heads", "layers", "part_type_dim", "output_dim"):
             at_least(self, name, 1)
+        for name in ("vehicle_factors", "item_factors", "item_attribute_weight"):
+            at_least(self, name, 0)
         within(self, "dropout", 0, 0.9)
         at_least(self, "scale_init", 1e-6)
+        if self.hidden_dim % self.heads:
+            raise ConfigError(f"model.hidden_dim is {self.hidden_dim}; it must be a multiple of heads, {self.heads}")
+        if self.learned_dim < 1:
+            raise ConfigError(
+                f"model.output_dim is {self.output_dim}; vehicle_factors, item_factors and slack take "
+                f"{self.output_dim - self.learned_dim} of it and must leave at least 1"
+            )
+
+    @property
+    def learned_dim(self) -> int:
+        """Output dimensions that the towers fill."""
+        return self.output_dim - self.vehicle_factors - self.item_factors - (2 if self.slack else 0)
 
 
 @dataclass(frozen=True)
@@ -85,6 +109,14 @@ class TrainingSettings:
     negatives_per_positive: int
     folds: int
     """Users of one fold are trained as cold while the other folds carry the messages."""
+    warm_share: float
+    """Probability that a positive of a user with a past is asked for with that past; otherwise as if cold."""
+    longest_history: int
+    """Latest events of a user that a training example reads."""
+    loss_tau_days: float
+    """Decay of an example's weight by age. Longer than the graph's: old orders still show what fits a taste."""
+    threads: int
+    """Torch threads, whatever the machine has: sums split by thread, and the digest must not depend on the machine."""
     checkpoint_every: int
     keep_embeddings_warm: bool
     """Start rows whose entity id the previous week's checkpoint has from there."""
@@ -104,4 +136,8 @@ class TrainingSettings:
         ):
             at_least(self, name, 1)
         at_least(self, "folds", 2)
+        for name in ("longest_history", "threads"):
+            at_least(self, name, 1)
+        within(self, "warm_share", 0, 1)
+        at_least(self, "loss_tau_days", 1e-9)
         at_least(self, "gradient_clip", 1e-9)

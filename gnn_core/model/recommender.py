@@ -1,0 +1,247 @@
+"""The graph model as a Recommender: fit on a snapshot, score any audience, hand out vectors and checkpoints.
+
+What belongs here: tying plan, network and trainer together, and serving. What does not: each of those.
+
+Shape letters: A audience rows, P products, O output, S segments.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gnn_core.config import Settings
+from gnn_core.errors import ArtifactError, ShapeError
+from gnn_core.graph.interactions import add_up, event_weights
+from gnn_core.model.inputs import queries
+from gnn_core.model.network import Encoded, Network
+from gnn_core.recommender import Audience, Recommender
+from gnn_core.snapshot import Snapshot
+from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, fingerprint
+from gnn_core.training.determinism import pick_device, pinned
+from gnn_core.training.plan import Plan, build_plan
+from gnn_core.training.trainer import Progress, Trainer
+from gnn_core.training.warm_start import Rows, start_from, table_rows
+
+logger = logging.getLogger(__name__)
+READ_OUT_ROWS = 16_384
+"""Audience rows that are read out at once: bounds the memory of a wide encoder at 100K rows."""
+
+
+class GraphRecommender:
+    """A Recommender, name `graph`."""
+
+    name = "graph"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        max_steps: int | None = None,
+        validator: Callable[[Recommender], float] | None = None,
+        checkpoint_dir: Path | None = None,
+        warm_start: Checkpoint | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Set up; nothing is computed before `fit`.
+
+        Args:
+            settings: whole configuration; `graph`, `model` and `training` are read.
+            max_steps: gradient steps, in place of `training.max_steps`; 0 keeps the initialisation.
+            validator: value of this recommender on validation users, higher is better (Recall@10). With it, training
+                stops early and the best state is kept, the initialisation (step 0) included. Without it, exactly
+                `max_steps` steps are made.
+            checkpoint_dir: where a killed run finds its state again; None = no resume.
+            warm_start: last week's checkpoint, used when `training.keep_embeddings_warm`.
+            progress: called after each step with (step, max_steps, loss).
+        """
+        self._settings = settings
+        self._max_steps = settings.training.max_steps if max_steps is None else max_steps
+        self._validator, self._progress = validator, progress
+        self._checkpoint_dir = checkpoint_dir
+        self._warm_start = warm_start if settings.training.keep_embeddings_warm else None
+        self._device = pick_device(settings.training.device)
+        self._plan: Plan | None = None
+        self._network: Network | None = None
+        self._encoded: Encoded | None = None
+        self._rows: Rows = {}
+        self._moments: dict[str, torch.Tensor] = {}
+        self._user_AO: torch.Tensor | None = None
+        self.history: list[dict[str, Any]] = []
+        """One entry a validation: step, loss, validation_recall_at_10 (None without a validator), seconds, and `draws`,
+        the number of usable negatives of each kind since the entry before."""
+        self.best_step = 0
+        """Step whose weights are kept; 0 = no step beat the initialisation."""
+
+    def fit(self, train: Snapshot) -> None:
+        """Learn from `train`. Deterministic on the CPU for a seed, on any number of cores.
+
+        Raises:
+            DataError: nothing to learn from.
+            DivergedError: training produced a NaN.
+            ArtifactError: the warm start was made with other model settings.
+        """
+        training = self._settings.training
+        with pinned(training.threads, training.seed):
+            plan = build_plan(train, self._settings, self._device)
+            self._set_up(plan, train)
+            network = self._network
+            assert network is not None
+            moments = self._started_warm(network)
+            trainer = Trainer(
+                network,
+                plan.folds,
+                training,
+                max_steps=self._max_steps,
+                validate=None if self._validator is None else self._validate,
+                device=self._device,
+                progress=self._progress,
+                state_file=self._state_file(plan),
+            )
+            trainer.load_optimizer(moments)
+            trainer.run()
+            self.history, self.best_step = trainer.history, trainer.best_step
+            self._moments = trainer.optimizer_tensors()
+            self._encode()
+        for fold in plan.folds:
+            del fold
+        plan.folds.clear()
+
+    def prepare(self, audience: Audience) -> None:
+        """Read out the audience's vectors; `score_block` is then a matrix product."""
+        self._user_AO = torch.from_numpy(self.user_vectors(audience)).to(self._device)
+        self._product_PO = torch.from_numpy(self.product_vectors()).to(self._device)
+
+    def score_block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(stop − start, P) scores of rows of the prepared audience."""
+        if self._user_AO is None:
+            raise ShapeError("graph: score_block before prepare")
+        with pinned(self._settings.training.threads, self._settings.training.seed), torch.no_grad():
+            return (self._user_AO[start:stop] @ self._product_PO.T).cpu().numpy()
+
+    def product_vectors(self) -> NDArray[np.float32]:
+        """(P, O + 1) of [p/|p|, b_p]: with `user_vectors` one inner product, which a vector index can serve."""
+        encoded = self._fitted()[1]
+        return torch.cat([encoded.product_PO, encoded.bias_P[:, None]], dim=1).cpu().numpy()
+
+    def user_vectors(self, audience: Audience) -> NDArray[np.float32]:
+        """(A, O + 1) of [s · u/|u|, 1], from vehicles and history alone: new users need no retraining.
+
+        Raises:
+            ShapeError: the audience was built for other segments or products.
+        """
+        network, encoded = self._fitted()
+        plan = self._plan
+        assert plan is not None
+        n_P, n_S = len(plan.graph.product_ids), len(plan.graph.segment_ids)
+        if audience.owns_AS.shape[1] != n_S:
+            raise ShapeError(f"graph: audience has {audience.owns_AS.shape[1]} segments, the fitted graph {n_S}")
+        ev = audience.history
+        weight = event_weights(ev, audience.as_of, self._settings.graph)
+        pairs = add_up(ev.user_E, ev.product_E, weight, n_P)
+        history = sparse.csr_matrix((pairs.weight_K, (pairs.user_K, pairs.product_K)), shape=(len(audience), n_P))
+        row_A = np.where(audience.user_A >= 0, plan.user_row_U[audience.user_A], -1)
+        blocks = []
+        with pinned(self._settings.training.threads, self._settings.training.seed), torch.no_grad():
+            for start in range(0, len(audience), READ_OUT_ROWS):
+                rows = slice(start, start + READ_OUT_ROWS)
+                asked = queries(audience.owns_AS[rows], history[rows], row_A[rows]).to(self._device)
+                blocks.append((network.scale * network.read_users(encoded, asked)).cpu().numpy())
+        vectors = np.concatenate(blocks) if blocks else np.zeros((0, self._settings.model.output_dim), np.float32)
+        return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+    def to_checkpoint(self) -> Checkpoint:
+        """Weights, optimizer moments, and what they belong to; without wall times, so that equal runs are equal."""
+        network, plan = self._fitted()[0], self._plan
+        assert plan is not None
+        tensors = {MODEL + name: t.detach().cpu() for name, t in network.state_dict().items()}
+        tensors |= {OPTIMIZER + name: t.cpu() for name, t in self._moments.items()}
+        meta = {
+            "format": FORMAT,
+            "model": asdict(self._settings.model),
+            "rows": self._rows,
+            "graph": plan.graph.digest(),
+            "as_of": str(plan.graph.as_of),
+            "prior_strength": plan.strength,
+            "best_step": self.best_step,
+            "history": [{k: v for k, v in entry.items() if k != "seconds"} for entry in self.history],
+        }
+        return Checkpoint(tensors, meta)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, train: Snapshot, settings: Settings) -> GraphRecommender:
+        """The recommender as it was fitted, without training.
+
+        Args:
+            checkpoint: what `to_checkpoint` gave.
+            train: the snapshot that it was fitted on; the graph is built again from it.
+            settings: the configuration that it was fitted with.
+        Raises:
+            ArtifactError: snapshot or model settings are not those of the checkpoint.
+        """
+        loaded = cls(settings, max_steps=0)
+        if checkpoint.meta["model"] != asdict(settings.model):
+            raise ArtifactError("checkpoint: made with other model settings; fit again")
+        with pinned(settings.training.threads, settings.training.seed):
+            strength = float(checkpoint.meta["prior_strength"])
+            plan = build_plan(train, settings, loaded._device, strength=strength, folds=False)
+            if plan.graph.digest() != checkpoint.meta["graph"]:
+                raise ArtifactError(
+                    f"checkpoint: fitted on another graph (as of {checkpoint.meta['as_of']}) than the snapshot as of "
+                    f"{train.as_of} gives; pass the snapshot that it was fitted on, or fit again"
+                )
+            loaded._set_up(plan, train)
+            assert loaded._network is not None
+            loaded._network.load_state_dict(checkpoint.part(MODEL))
+            loaded._moments = checkpoint.part(OPTIMIZER)
+            loaded.best_step, loaded.history = checkpoint.meta["best_step"], checkpoint.meta["history"]
+            loaded._encode()
+        return loaded
+
+    def _set_up(self, plan: Plan, train: Snapshot) -> None:
+        self._plan = plan
+        self._network = Network(plan.sizes, self._settings.model).to(self._device)
+        self._rows = table_rows(train, plan.graph, self._network)
+
+    def _started_warm(self, network: Network) -> dict[str, torch.Tensor]:
+        if self._warm_start is None:
+            return {}
+        return start_from(self._warm_start, network, self._rows, asdict(self._settings.model))
+
+    def _state_file(self, plan: Plan) -> Path | None:
+        if self._checkpoint_dir is None:
+            return None
+        parts = {
+            "graph": plan.graph.digest(),
+            "settings": [asdict(s) for s in (self._settings.graph, self._settings.model, self._settings.training)],
+            "max_steps": self._max_steps,
+            "validated": self._validator is not None,
+            "warm": None if self._warm_start is None else self._warm_start.digest(),
+        }
+        return self._checkpoint_dir / f"training_{fingerprint(parts)}.safetensors"
+
+    def _validate(self) -> float:
+        self._encode()
+        assert self._validator is not None
+        return float(self._validator(self))
+
+    def _encode(self) -> None:
+        assert self._network is not None
+        assert self._plan is not None
+        self._network.eval()
+        with torch.no_grad():
+            self._encoded = self._network.encode(self._plan.inputs)
+        self._user_AO = None
+
+    def _fitted(self) -> tuple[Network, Encoded]:
+        if self._network is None or self._encoded is None:
+            raise ArtifactError("graph: not fitted; call fit() or from_checkpoint() first")
+        return self._network, self._encoded

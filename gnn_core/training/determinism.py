@@ -1,0 +1,35 @@
+"""Running torch so that the machine does not show in the result.
+
+What belongs here: threads, random state, device. What does not: seeds (settings).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def pinned(threads: int, seed: int) -> Iterator[None]:
+    """Run with this many torch threads and this seed, and leave neither behind.
+
+    Matrix products split their sums by thread, so a different number of threads rounds differently. Pinning the number
+    to a setting, whatever the machine or OMP_NUM_THREADS say, makes runs on one core or two end in the same bytes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
