@@ -122,9 +122,9 @@ def require_same_columns(target: TableName, present: Mapping[str, str], given: p
         raise WarehouseError(f"{target}: rows to append have columns {offered}, the table has {dict(present)}")
 
 
-def missing_dataset(label: str, target: TableName) -> WarehouseError:
+def missing_dataset(label: str, dataset: str) -> WarehouseError:
     """The same words on every engine."""
-    return WarehouseError(f"{label}: dataset {target.dataset} does not exist; create it with ensure_dataset")
+    return WarehouseError(f"{label}: dataset {dataset} does not exist; create it with ensure_dataset")
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

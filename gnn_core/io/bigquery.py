@@ -18,20 +18,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPIError, NotFound
+from google.api_core.exceptions import NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery, bigquery_storage
 from google.cloud.bigquery.retry import DEFAULT_RETRY
-from google.cloud.exceptions import GoogleCloudError
 
 from gnn_core.config.data import WarehouseSettings
-from gnn_core.errors import TableNotFoundError, WarehouseError
-from gnn_core.io.arrow_types import canonical, for_load, google_type, missing_dataset, require_same_columns
-from gnn_core.io.sql import Statement, TypedValue, prepare
+from gnn_core.errors import WarehouseError
+from gnn_core.io.arrow_types import canonical, for_load, require_same_columns
+from gnn_core.io.bigquery_api import ClientErrors, query_parameter, quoted_column, schema_field, type_name
+from gnn_core.io.sql import Statement, prepare
 from gnn_core.io.warehouse import JobStats, TableName
 
 log = logging.getLogger(__name__)
-_LEGACY_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 
 
 class BigQueryWarehouse:
@@ -80,7 +79,7 @@ class BigQueryWarehouse:
         """Run a SELECT and return all rows as Arrow, read through the Storage Read API."""
         statement = prepare(sql, parameters, tables, self._quote, label)
         started = time.monotonic()
-        with _Errors(label, self._settings):
+        with ClientErrors(label, self._settings):
             job = self._start(statement.text, statement)
             reader = self._storage if self._results_over_storage else None
             rows = self._finish(job).to_arrow(bqstorage_client=reader, create_bqstorage_client=False)
@@ -99,9 +98,9 @@ class BigQueryWarehouse:
     ) -> JobStats:
         """CREATE OR REPLACE TABLE target CLUSTER BY … AS sql. `rows` of the result is None: BigQuery does not say."""
         statement = prepare(sql, parameters, tables, self._quote, label)
-        clustering = f" CLUSTER BY {', '.join(_column(name, label) for name in cluster_by)}" if cluster_by else ""
+        clustering = f" CLUSTER BY {', '.join(quoted_column(name, label) for name in cluster_by)}" if cluster_by else ""
         started = time.monotonic()
-        with _Errors(label, self._settings, target):
+        with ClientErrors(label, self._settings, target):
             job = self._start(
                 f"CREATE OR REPLACE TABLE {self._quote(target)}{clustering} AS\n{statement.text}", statement
             )
@@ -114,7 +113,7 @@ class BigQueryWarehouse:
         if not replace and self.exists(target):
             require_same_columns(target, self.columns(target), table.schema)
         config = bigquery.LoadJobConfig(
-            schema=[_schema_field(field.name, field.type) for field in table.schema],
+            schema=[schema_field(field.name, field.type) for field in table.schema],
             source_format=bigquery.SourceFormat.PARQUET,
             write_disposition="WRITE_TRUNCATE" if replace else "WRITE_APPEND",
             labels=self._labels("load"),
@@ -123,7 +122,7 @@ class BigQueryWarehouse:
         config.parquet_options = bigquery.format_options.ParquetOptions()
         config.parquet_options.enable_list_inference = True
         started = time.monotonic()
-        with _Errors(label, self._settings, target), tempfile.TemporaryFile() as file:
+        with ClientErrors(label, self._settings, target), tempfile.TemporaryFile() as file:
             pq.write_table(table, file)
             # Without a size the client uploads in chunks, which every file size survives.
             job = self._client.load_table_from_file(
@@ -135,14 +134,14 @@ class BigQueryWarehouse:
     def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of a table as Arrow, without a query; a view costs one."""
         label = f"read {source}"
-        with _Errors(label, self._settings):
+        with ClientErrors(label, self._settings):
             table = self._client.get_table(self._id(source), retry=self._retry)
             known = {field.name.lower(): field for field in table.schema}
             unknown = [name for name in columns or () if name.lower() not in known]
             if unknown:
                 raise WarehouseError(f"{label}: no column {', '.join(unknown)}; there are {', '.join(known)}")
             if table.table_type != "TABLE":
-                wanted = "*" if columns is None else ", ".join(_column(name, label) for name in columns)
+                wanted = "*" if columns is None else ", ".join(quoted_column(name, label) for name in columns)
                 return self.query(f"SELECT {wanted} FROM {{source}}", tables={"source": source}, label=label)
             fields = None if columns is None else [known[name.lower()] for name in columns]
             rows = self._client.list_rows(table.reference, selected_fields=fields or table.schema).to_arrow(
@@ -157,7 +156,7 @@ class BigQueryWarehouse:
         label = f"move {source} to {target}"
         config = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE", labels=self._labels("move"))
         started = time.monotonic()
-        with _Errors(label, self._settings, target):
+        with ClientErrors(label, self._settings, target):
             if self._client.get_table(self._id(source), retry=self._retry).table_type != "TABLE":
                 raise WarehouseError(f"{label}: {source} is a view; only a table can be moved")
             job = self._client.copy_table(
@@ -174,12 +173,12 @@ class BigQueryWarehouse:
         """CREATE OR REPLACE VIEW."""
         label = f"view {view}"
         statement = prepare(sql, None, tables, self._quote, label)
-        with _Errors(label, self._settings, view):
+        with ClientErrors(label, self._settings, view):
             self._finish(self._start(f"CREATE OR REPLACE VIEW {self._quote(view)} AS\n{statement.text}", statement))
 
     def exists(self, table: TableName) -> bool:
         """Whether a table or view of this name exists."""
-        with _Errors(f"exists {table}", self._settings):
+        with ClientErrors(f"exists {table}", self._settings):
             try:
                 self._client.get_table(self._id(table), retry=self._retry)
             except NotFound:
@@ -188,16 +187,16 @@ class BigQueryWarehouse:
 
     def columns(self, table: TableName) -> dict[str, str]:
         """Column name → GoogleSQL type, in order."""
-        with _Errors(f"columns of {table}", self._settings):
+        with ClientErrors(f"columns of {table}", self._settings):
             return {
-                field.name: _type_name(field)
+                field.name: type_name(field)
                 for field in self._client.get_table(self._id(table), retry=self._retry).schema
             }
 
     def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
         """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
         reference = f"{self._project}.{TableName(dataset, 't').dataset}"
-        with _Errors(f"tables of {dataset}", self._settings):
+        with ClientErrors(f"tables of {dataset}", self._settings):
             try:
                 found = list(self._client.list_tables(reference, retry=self._retry))
             except NotFound:
@@ -208,7 +207,7 @@ class BigQueryWarehouse:
 
     def drop(self, table: TableName) -> None:
         """Drop a table or view if it exists."""
-        with _Errors(f"drop {table}", self._settings):
+        with ClientErrors(f"drop {table}", self._settings):
             try:
                 kind = self._client.get_table(self._id(table), retry=self._retry).table_type
             except NotFound:
@@ -224,7 +223,7 @@ class BigQueryWarehouse:
         """Create the dataset in `warehouse.location` if it does not exist."""
         wanted = bigquery.Dataset(f"{self._project}.{TableName(dataset, 't').dataset}")
         wanted.location = self._settings.location
-        with _Errors(f"dataset {dataset}", self._settings):
+        with ClientErrors(f"dataset {dataset}", self._settings):
             self._client.create_dataset(wanted, exists_ok=True, retry=self._retry)
 
     def row_count(self, table: TableName) -> int:
@@ -244,7 +243,7 @@ class BigQueryWarehouse:
 
     def _start(self, text: str, statement: Statement) -> Any:
         config = bigquery.QueryJobConfig(
-            query_parameters=[_parameter(name, value) for name, value in statement.parameters.items()],
+            query_parameters=[query_parameter(name, value) for name, value in statement.parameters.items()],
             maximum_bytes_billed=self._settings.maximum_bytes_billed,
             labels=self._labels(statement.label),
             job_timeout_ms=int(self._settings.job_timeout_s * 1000),
@@ -263,69 +262,3 @@ class BigQueryWarehouse:
         stats = JobStats(seconds=time.monotonic() - started, bytes_billed=billed, rows=rows)
         log.info("%s: %.2f s, %d bytes billed", label, stats.seconds, billed)
         return stats
-
-
-class _Errors:
-    """Turns the client's errors into ours, with the label, and with what to do where that is known."""
-
-    def __init__(self, label: str, settings: WarehouseSettings, target: TableName | None = None) -> None:
-        self._label, self._settings, self._target = label, settings, target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, concurrent.futures.TimeoutError):
-            raise WarehouseError(
-                f"{self._label}: not done after {self._settings.job_timeout_s:g} s (warehouse.job_timeout_s); cancelled"
-            ) from error
-        if isinstance(error, GoogleAPIError | GoogleCloudError | GoogleAuthError):
-            raise self._translated(error) from error
-
-    def _translated(self, error: BaseException) -> WarehouseError:
-        text = str(getattr(error, "message", error))
-        reasons = {str(item.get("reason")) for item in getattr(error, "errors", ()) if isinstance(item, Mapping)}
-        if isinstance(error, NotFound):
-            if self._target is not None:
-                dataset = rf"dataset[ :]+{re.escape(str(self._settings.project))}[:.]{self._target.dataset}\b(?!\.)"
-                if re.search(dataset, text, re.IGNORECASE):
-                    return missing_dataset(self._label, self._target)
-            return TableNotFoundError(f"{self._label}: {text}")
-        if isinstance(error, BadRequest) and ("bytesBilledLimitExceeded" in reasons or "bytes billed" in text):
-            return WarehouseError(
-                f"{self._label}: would bill more than {self._settings.maximum_bytes_billed} bytes "
-                f"(warehouse.maximum_bytes_billed): {text}"
-            )
-        if isinstance(error, Forbidden):
-            return WarehouseError(f"{self._label}: not allowed with these credentials: {text}")
-        return WarehouseError(f"{self._label}: {text}")
-
-
-def _parameter(name: str, typed: TypedValue) -> Any:
-    value: Any = typed.value
-    kind = bigquery.ArrayQueryParameter if typed.is_list else bigquery.ScalarQueryParameter
-    return kind(name, typed.kind, value)
-
-
-def _column(name: str, label: str) -> str:
-    try:
-        TableName("columns", name)
-    except WarehouseError as error:
-        raise WarehouseError(f"{label}: column {error}") from error
-    return f"`{name}`"
-
-
-def _schema_field(name: str, kind: pa.DataType) -> bigquery.SchemaField:
-    mode = "NULLABLE"
-    if pa.types.is_list(kind):
-        mode, kind = "REPEATED", kind.value_type
-    if pa.types.is_struct(kind):
-        return bigquery.SchemaField(name, "RECORD", mode, fields=[_schema_field(f.name, f.type) for f in kind])
-    return bigquery.SchemaField(name, google_type(kind), mode)
-
-
-def _type_name(field: bigquery.SchemaField) -> str:
-    kind = _LEGACY_NAMES.get(field.field_type, field.field_type)
-    if kind == "STRUCT":
-        kind = f"STRUCT<{', '.join(f'{inner.name} {_type_name(inner)}' for inner in field.fields)}>"
-    return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind

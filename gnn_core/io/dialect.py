@@ -21,6 +21,7 @@ _CAST_TEXTS = {
     exp.DataType.Type.BIGINT: r"^\s*[+-]?([0-9]+|0[xX][0-9a-fA-F]+)\s*$",
     exp.DataType.Type.BOOLEAN: r"^(?i:true|false)$",
 }
+_UNDERLINE = re.compile(r"\x1b\[\d+m")
 
 
 def parse(sql: str, label: str = "query") -> exp.Expr:
@@ -32,7 +33,8 @@ def parse(sql: str, label: str = "query") -> exp.Expr:
     try:
         statements = [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
     except SqlglotError as error:
-        raise WarehouseError(f"{label}: not readable as GoogleSQL: {error}") from error
+        # Its messages underline for a terminal.
+        raise WarehouseError(f"{label}: not readable as GoogleSQL: {_UNDERLINE.sub('', str(error))}") from error
     if len(statements) != 1:
         raise WarehouseError(f"{label}: {len(statements)} statements; give exactly one")
     return statements[0]

@@ -1,32 +1,28 @@
 """The embedded warehouse: one DuckDB file, opened for each operation and closed after it.
 
-What belongs here: the DuckDB side of the Warehouse protocol. What does not: translation of SQL (dialect.py).
-DuckDB lets one process at a time hold a file, so connections are short, and an operation waits for another process for
-`warehouse.busy_retry_s` before it gives up. Datasets are schemas; TIMESTAMP is TIMESTAMPTZ with the session in UTC.
+What belongs here: the DuckDB side of the Warehouse protocol. What does not: translation of SQL (dialect.py), opening
+and locking the file (duckdb_file.py). Datasets are schemas; TIMESTAMP is TIMESTAMPTZ with the session in UTC.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from gnn_core.config.data import WarehouseSettings
-from gnn_core.errors import TableNotFoundError, WarehouseBusyError, WarehouseError
+from gnn_core.errors import WarehouseError
 from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type, require_same_columns
 from gnn_core.io.dialect import to_duckdb
+from gnn_core.io.duckdb_file import DuckDbFile
 from gnn_core.io.sql import Statement, prepare
 from gnn_core.io.warehouse import JobStats, TableName
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 _TYPES = {
     "STRING": "VARCHAR",
     "INT64": "BIGINT",
@@ -35,7 +31,6 @@ _TYPES = {
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMPTZ",
 }
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 1.0
 
 
 class DuckDbWarehouse:
@@ -44,16 +39,7 @@ class DuckDbWarehouse:
     engine = "duckdb"
 
     def __init__(self, path: str | Path, settings: WarehouseSettings) -> None:
-        self._path = str(path)
-        self._settings = settings
-        self._lock = threading.RLock()
-        self._kept: duckdb.DuckDBPyConnection | None = None
-        if self._path == ":memory:":
-            self._spill = str(Path(tempfile.gettempdir()) / "duckdb-spill")
-            self._kept = self._connect()
-        else:
-            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-            self._spill = f"{self._path}.spill"
+        self._file = DuckDbFile(path, settings)
 
     def query(
         self,
@@ -67,7 +53,7 @@ class DuckDbWarehouse:
         statement = prepare(sql, parameters, tables, _quote, label)
         text, values = _translate(statement)
         started = time.monotonic()
-        rows = self._run(label, lambda con: con.execute(text, values).to_arrow_table())
+        rows = self._file.run(label, lambda con: con.execute(text, values).to_arrow_table())
         log.debug("%s: %d rows in %.2f s", label, rows.num_rows, time.monotonic() - started)
         return canonical(rows, label)
 
@@ -120,7 +106,7 @@ class DuckDbWarehouse:
     def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of a table or view as Arrow."""
         wanted = "*" if columns is None else ", ".join(_name(column) for column in columns)
-        rows = self._run(
+        rows = self._file.run(
             f"read {source}", lambda con: con.execute(f"SELECT {wanted} FROM {_sql(source)}").to_arrow_table()
         )
         return canonical(rows, str(source))
@@ -129,21 +115,27 @@ class DuckDbWarehouse:
         """Replace `target` by a copy of `source` in one transaction."""
         if source == target:
             raise WarehouseError(f"move: {source} is both source and target")
-        statement = f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM {_sql(source)}"
-        return self._timed(f"move {source} to {target}", lambda con: _counted(con, statement))
+        label = f"move {source} to {target}"
+
+        def copy(con: duckdb.DuckDBPyConnection) -> int:
+            if _kind(con, source) == "VIEW":
+                raise WarehouseError(f"{label}: {source} is a view; only a table can be moved")
+            return _counted(con, f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM {_sql(source)}")
+
+        return self._timed(label, copy)
 
     def create_view(self, view: TableName, sql: str, *, tables: Mapping[str, TableName] | None = None) -> None:
         """CREATE OR REPLACE VIEW."""
         text, _ = _translate(prepare(sql, None, tables, _quote, f"view {view}"))
-        self._run(f"view {view}", lambda con: con.execute(f"CREATE OR REPLACE VIEW {_sql(view)} AS {text}"))
+        self._file.run(f"view {view}", lambda con: con.execute(f"CREATE OR REPLACE VIEW {_sql(view)} AS {text}"))
 
     def exists(self, table: TableName) -> bool:
         """Whether a table or view of this name exists."""
-        return self._run(f"exists {table}", lambda con: _exists(con, table))
+        return self._file.run(f"exists {table}", lambda con: _exists(con, table))
 
     def columns(self, table: TableName) -> dict[str, str]:
         """Column name → GoogleSQL type, in order."""
-        return self._run(f"columns of {table}", lambda con: _columns(con, table))
+        return self._file.run(f"columns of {table}", lambda con: _columns(con, table))
 
     def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
         """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
@@ -151,7 +143,7 @@ class DuckDbWarehouse:
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = $dataset AND NOT temporary "
             "AND starts_with(table_name, $prefix)"
         )
-        found = self._run(
+        found = self._file.run(
             f"tables of {dataset}",
             lambda con: con.execute(statement, {"dataset": dataset, "prefix": prefix}).fetchall(),
         )
@@ -165,75 +157,25 @@ class DuckDbWarehouse:
             if kind is not None:
                 con.execute(f"DROP {kind} {_sql(table)}")
 
-        self._run(f"drop {table}", remove)
+        self._file.run(f"drop {table}", remove)
 
     def ensure_dataset(self, dataset: str) -> None:
         """Create the schema if it does not exist."""
         name = TableName(dataset, "t").dataset  # validates
-        if name.lower() in {Path(self._path).stem.lower(), "memory", "temp", "system"}:
+        if name.lower() in self._file.reserved_names:
             raise WarehouseError(f"dataset {name}: DuckDB keeps this name for a database; choose another")
-        self._run(f"dataset {name}", lambda con: con.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(name)}"))
+        self._file.run(f"dataset {name}", lambda con: con.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(name)}"))
 
     def row_count(self, table: TableName) -> int:
         """Exact number of rows."""
-        counted = self._run(
+        counted = self._file.run(
             f"rows of {table}", lambda con: con.execute(f"SELECT COUNT(*) FROM {_sql(table)}").fetchone()
         )
         return int(counted[0])  # type: ignore[index]
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(
-            self._path,
-            config={
-                "memory_limit": self._settings.memory_limit,
-                "threads": self._settings.threads,
-                "temp_directory": self._spill,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                # Otherwise an unknown table name finds a Python variable of the caller.
-                "python_enable_replacements": False,
-            },
-        )
-        con.execute("SET TimeZone = 'UTC'")
-        return con
-
-    def _run(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """`action` in one transaction on a fresh connection, tried again while somebody else holds the file."""
-        deadline = time.monotonic() + self._settings.busy_retry_s
-        wait = _FIRST_WAIT_S
-        while True:
-            try:
-                return self._once(action)
-            except duckdb.Error as error:
-                if not _is_busy(error):
-                    raise _translated(error, label) from error
-                if time.monotonic() + wait > deadline:
-                    raise WarehouseBusyError(
-                        f"{label}: another process holds {self._path} and did not let go within "
-                        f"{self._settings.busy_retry_s:g} s (warehouse.busy_retry_s): {_first_line(error)}"
-                    ) from error
-            time.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT_S)
-
-    def _once(self, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._lock:
-            con = self._kept or self._connect()
-            try:
-                con.begin()
-                try:
-                    result = action(con)
-                    con.commit()
-                except BaseException:
-                    con.rollback()
-                    raise
-                return result
-            finally:
-                if con is not self._kept:
-                    con.close()
-
     def _timed(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], int]) -> JobStats:
         started = time.monotonic()
-        rows = self._run(label, action)
+        rows = self._file.run(label, action)
         stats = JobStats(seconds=time.monotonic() - started, bytes_billed=0, rows=rows)
         log.info("%s: %d rows in %.2f s", label, rows, stats.seconds)
         return stats
@@ -287,23 +229,3 @@ def _duckdb_type(kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return f"STRUCT({', '.join(f'{_name(field.name)} {_duckdb_type(field.type)}' for field in kind)})"
     return "BLOB" if pa.types.is_binary(kind) else _TYPES[google_type(kind)]
-
-
-def _is_busy(error: duckdb.Error) -> bool:
-    text = str(error)
-    if isinstance(error, duckdb.IOException):
-        return "Could not set lock" in text or "Conflicting lock" in text or "being used by another process" in text
-    if isinstance(error, duckdb.ConnectionException):
-        return "different configuration" in text
-    return isinstance(error, duckdb.TransactionException) and "onflict" in text
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def _translated(error: duckdb.Error, label: str) -> WarehouseError:
-    text = str(error).strip()
-    if isinstance(error, duckdb.CatalogException) and "Table with name" in text and "does not exist" in text:
-        return TableNotFoundError(f"{label}: {_first_line(error)}")
-    return WarehouseError(f"{label}: {text}")
