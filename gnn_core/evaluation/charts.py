@@ -144,9 +144,11 @@ def training_chart(steps: Sequence[tuple[int, float | None, float | None]], best
             axes.axvline(best_step, color=ORANGE, linestyle=(0, (4, 3)), linewidth=1.5)
             axes.set_ylabel(label)
             axes.margins(y=0.15)
+        late = best_step > 0.7 * max(s[0] for s in steps)
         upper.annotate(
-            f"kept: step {best_step}", (best_step, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
-            textcoords="offset points", va="top", color=ORANGE, fontsize=10,
+            f"kept: step {best_step}", (best_step, 0), xycoords=("data", "axes fraction"),
+            xytext=(-4 if late else 4, 4), textcoords="offset points", va="bottom",
+            ha="right" if late else "left", color=ORANGE, fontsize=10,
         )  # fmt: skip
         lower.set_xlabel("training step")
         return _image(figure, f"Validation recall and loss by training step; step {best_step} was kept")
@@ -179,7 +181,7 @@ def _upright(x: float, top: float, bottom: float, colour: str, dash: str) -> str
 
 
 def _text(x: float, y: float, text: str, colour: str) -> str:
-    anchor = "start" if x < 8 else "end" if x > 92 else "middle"
+    anchor = "start" if x < 4 else "end" if x > 96 else "middle"
     return str(
         Markup('<text x="{}%" y="{}" fill="{}" font-size="12" text-anchor="{}">{}</text>').format(
             x, y, colour, anchor, text

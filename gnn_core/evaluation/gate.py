@@ -13,6 +13,7 @@ from typing import Any
 
 from gnn_core.config import Gate1Settings
 from gnn_core.evaluation.bootstrap import Lift
+from gnn_core.evaluation.names import phrase
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
@@ -79,11 +80,11 @@ def judge_gate1(
         lift: of the model over the baseline.
         settings: threshold and minimum of baseline hits.
         invalid: reasons, each a phrase, why the comparison cannot be trusted.
-        model, baseline: names for the sentences.
+        model, baseline: recommenders' names (see names.py), or phrases for the sentences.
     """
     verdict, why = _decide(lift, settings, tuple(invalid))
     certified = verdict == PASS and lift.low is not None and lift.low >= settings.threshold
-    words = _Words(model, baseline, lift, settings)
+    words = _Words(phrase(model), phrase(baseline), lift, settings)
     return GateVerdict(
         verdict=verdict,
         reason=words.reason(why, certified, tuple(invalid)),
@@ -141,9 +142,9 @@ class _Words:
         ending = {
             "no better": f"It is no better than {self.baseline}, so it is not promoted.",
             "too small": f"Even the upper end of that range is below the {tau} asked for, so it is not promoted.",
-            "may be chance": f"The {tau} asked for are reached, but the range includes no gain: it may be chance.",
-            "below threshold": f"That is short of the {tau} asked for, yet the data do not rule them out.",
-            "pass": f"The {tau} asked for are reached and the gain is more than chance"
+            "may be chance": f"The {tau} asked for is reached, but the range includes no gain: it may be chance.",
+            "below threshold": f"That is short of the {tau} asked for, yet the data do not rule it out.",
+            "pass": f"The {tau} asked for is reached and the gain is more than chance"
             + (f"; the whole range is at or above {tau}." if certified else f", though it may be smaller than {tau}."),
         }
         return f"{self._finding()} {ending[why]}"

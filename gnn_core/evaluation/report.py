@@ -19,20 +19,10 @@ from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.comparison import PRIMARY, Comparison
 from gnn_core.evaluation.evaluate import STAGES
 from gnn_core.evaluation.gate import FAIL, INCONCLUSIVE, PASS, GateVerdict, percent, signed_percent
+from gnn_core.evaluation.names import label, phrase
 from gnn_core.evaluation.report_data import ReportData
 from gnn_core.scoring.tiers import TIERS
 
-LABELS = {
-    "graph": "Graph model",
-    "hybrid": "Hybrid (SQL + graph)",
-    "smoother": "Smoother",
-    "popularity": "Popularity",
-    "item_knn": "Item neighbours (kNN)",
-    "implicit_als": "Matrix factorisation (ALS)",
-    "sql_v5.17": "SQL v5.17",
-    "sql_v5.18": "SQL v5.18",
-}
-"""How models are called on the page; others keep their own name."""
 GROUPS = {
     "tier:cold": "Cold: no event before",
     "tier:warm": "Warm: only looked",
@@ -53,11 +43,17 @@ def render_report(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": percent, "signed": signed_percent, "figure": _figure}
+    environment.filters |= {
+        "count": _count,
+        "percent": percent,
+        "signed": signed_percent,
+        "figure": _figure,
+        "bare": _bare,
+    }
     return environment.get_template("report.html.j2").render(
         data=data,
         label=label,
-        lower=_lower,
+        phrase=phrase,
         verdict=_verdict_view(data),
         publication=_publication(data),
         others=[_judged_view(data, name) for name in data.verdicts if name != data.selection.candidate],
@@ -72,11 +68,6 @@ def render_report(data: ReportData) -> str:
         tiers=[(tier, data.users_by_tier.get(tier, 0)) for tier in TIERS],
         drops=sorted(data.drops, key=lambda d: (d.table, -d.rows)),
     )
-
-
-def label(model: str) -> str:
-    """A model's name on the page."""
-    return LABELS.get(model, model)
 
 
 @dataclass(frozen=True)
@@ -106,14 +97,14 @@ def _verdict_view(data: ReportData) -> _Verdict:
 
 
 def _title(verdict: GateVerdict, data: ReportData) -> str:
-    candidate, baseline = _lower(data.selection.candidate), label(data.comparison.baseline)
+    candidate, baseline = phrase(data.selection.candidate), phrase(data.comparison.baseline)
     if verdict.verdict == PASS:
-        return f"The {candidate} is better than {baseline} by enough to replace it."
+        return f"{_first_upper(candidate)} is better than {baseline} by enough to replace it."
     if verdict.verdict == FAIL:
-        return f"The {candidate} is not better than {baseline} by enough to replace it."
+        return f"{_first_upper(candidate)} is not better than {baseline} by enough to replace it."
     if verdict.invalid:
         return "The comparison is not valid, so there is no answer."
-    return f"The data do not decide whether the {candidate} is better than {baseline}."
+    return f"The data do not decide whether {candidate} is better than {baseline}."
 
 
 def _next_step(verdict: GateVerdict) -> str:
@@ -131,27 +122,21 @@ def _next_step(verdict: GateVerdict) -> str:
 
 def _publication(data: ReportData) -> dict[str, str]:
     """What this week's table holds, and for whom."""
-    candidate, baseline = _lower(data.selection.candidate), label(data.comparison.baseline)
+    candidate, baseline = phrase(data.selection.candidate), phrase(data.comparison.baseline)
+    everyone = f"for all {_count(data.users)} customers"
     if not data.decision.passed:
-        return {
-            "what": baseline,
-            "whom": f"to all customers ({_count(data.users)}), as before. Nothing else is promoted.",
-        }
-    if data.served_share == 0:
-        return {
-            "what": baseline,
-            "whom": f"to all customers ({_count(data.users)}). The {candidate} is promoted but served to nobody yet: "
-            "the setting serving.hybrid_share is 0.",
-        }
-    if data.served_share == 1:
-        return {
-            "what": f"the {candidate}",
-            "whom": f"to all customers ({_count(data.users)}); {baseline} fills no list.",
-        }
-    return {
-        "what": f"the {candidate}",
-        "whom": f"to {percent(data.served_share)} of the {_count(data.users)} customers, {baseline} to the others.",
-    }
+        what, whom = baseline, f"{everyone}, as before. Nothing new is promoted."
+    elif data.served_share == 0:
+        what = baseline
+        whom = (
+            f"{everyone}. {_first_upper(candidate)} is promoted, but serving.hybrid_share = 0 serves it to nobody yet."
+        )
+    elif data.served_share == 1:
+        what, whom = candidate, f"{everyone}."
+    else:
+        what = candidate
+        whom = f"for {percent(data.served_share)} of the {_count(data.users)} customers, {baseline} for the others."
+    return {"what": _first_upper(what), "whom": whom}
 
 
 def _judged_view(data: ReportData, name: str) -> dict[str, Any]:
@@ -275,14 +260,17 @@ def _metric_label(metric: str) -> str:
     return f"{names[kind]}@{k}" if kind else metric.upper()
 
 
-def _lower(model: str) -> str:
-    """A model's name inside a sentence, without the explanation in brackets."""
-    name = label(model).split(" (")[0]
-    return name if name.startswith("SQL") else name[:1].lower() + name[1:]
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _count(value: int) -> str:
     return f"{value:,}"
+
+
+def _bare(share: float) -> str:
+    """0.0512 → "+5.1": a percentage in a table that says so."""
+    return signed_percent(share).removesuffix("%")
 
 
 def _figure(value: float | None) -> str:
