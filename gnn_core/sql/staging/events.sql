@@ -83,6 +83,8 @@ keyed AS (
     product_id,
     event_type,
     event_ts,
+    -- A report without a number belongs to some order of the day, but not certainly to this one: it sets no time.
+    IF(order_id IS NULL, NULL, event_ts) AS numbered_ts,
     quantity,
     IF(price > 0 AND price < 1e9, price, NULL) AS price,
     -- An order's own number; else the number under which the same user ordered the same product that day; else the day.
@@ -103,7 +105,7 @@ merged AS (
     user_id,
     product_id,
     event_type,
-    MIN(event_ts) AS event_ts,
+    COALESCE(MIN(numbered_ts), MIN(event_ts)) AS event_ts,
     order_id,
     COALESCE(MAX(SAFE_CAST(CEIL(quantity) AS INT64)), 1) AS quantity,
     MAX(price) AS price,

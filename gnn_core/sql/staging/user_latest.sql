@@ -4,7 +4,7 @@
 WITH attribute_rows AS (
   SELECT user_id, update_timestamp, user_properties
   FROM {source_user_attributes}
-  WHERE update_timestamp < @as_of
+  WHERE update_timestamp < @as_of AND TRIM(user_id) <> ''
 ),
 properties AS (
   SELECT
