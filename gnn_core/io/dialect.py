@@ -7,6 +7,7 @@ faithfully is refused by name instead of giving other rows than BigQuery would; 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 
@@ -50,6 +51,12 @@ def to_duckdb(sql: str, parameter_types: Mapping[str, str] | None = None, label:
     Raises:
         WarehouseError: the text does not parse, or holds a construct that has no faithful translation.
     """
+    # The platform runs the same few statements over and over, and translating one takes longer than running it.
+    return _translate(sql, tuple(sorted((parameter_types or {}).items())), label)
+
+
+@functools.lru_cache(maxsize=512)
+def _translate(sql: str, parameter_types: tuple[tuple[str, str], ...], label: str) -> str:
     tree = parse(sql, label)
     try:
         for kind, rule in _RULES:
@@ -58,7 +65,7 @@ def to_duckdb(sql: str, parameter_types: Mapping[str, str] | None = None, label:
                 replacement = rule(node)
                 if replacement is not None:
                     node.replace(replacement)
-        _cast_parameters(tree, parameter_types or {})
+        _cast_parameters(tree, dict(parameter_types))
         return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
     except SqlglotError as error:
         raise WarehouseError(f"{label}: no DuckDB form: {error}") from error
@@ -111,16 +118,24 @@ def _timestamp_diff(node: exp.Expr) -> exp.Expr:
 
 
 def _date_diff(node: exp.Expr) -> exp.Expr | None:
-    if _unit(node) == "WEEK":
-        raise _RefusedError("DATE_DIFF by WEEK (Sundays); count days and divide")
+    if _unit(node) in ("WEEK", "ISOWEEK"):
+        raise _RefusedError("DATE_DIFF by weeks; count days and divide")
     return None
 
 
 def _as_date(node: exp.Expr) -> exp.Expr:
-    """DATE ± INTERVAL and DATE_TRUNC give a timestamp in DuckDB."""
-    if isinstance(node, exp.DateTrunc) and _unit(node) == "WEEK":
-        raise _RefusedError("DATE_TRUNC by WEEK (Sundays); write ISOWEEK or WEEK(MONDAY)")
+    """DATE ± INTERVAL gives a timestamp in DuckDB."""
     return _cast(node.copy(), "DATE")
+
+
+def _truncate(node: exp.Expr) -> exp.Expr | None:
+    """Weeks start on Sunday in GoogleSQL, on Monday in DuckDB, whose DATE_TRUNC may also give a timestamp."""
+    unit = _unit(node)
+    if unit == "WEEK":
+        raise _RefusedError("truncation by WEEK (Sundays); write ISOWEEK")
+    if unit == "ISOWEEK":
+        node.set("unit", exp.var("WEEK"))
+    return _cast(node.copy(), "DATE") if isinstance(node, exp.DateTrunc) else None
 
 
 def _as_timestamp(node: exp.Expr) -> exp.Expr | None:
@@ -231,6 +246,12 @@ def _extract(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def _count_if(node: exp.Expr) -> exp.Expr:
+    """Over no rows it is 0 in GoogleSQL, NULL in DuckDB."""
+    counted = exp.Case(ifs=[exp.If(this=node.this.copy(), true=exp.Literal.number(1))])
+    return exp.Count(this=counted)
+
+
 def _division(node: exp.Expr) -> exp.Expr | None:
     """x / 0 is an error in GoogleSQL and infinity in DuckDB."""
     if isinstance(node.expression, exp.Literal) and not node.expression.is_string and float(node.expression.name) != 0:
@@ -254,7 +275,8 @@ _RULES: tuple[tuple[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]], ...]
     (exp.DateDiff, _date_diff),
     (exp.DateSub, _as_date),
     (exp.DateAdd, _as_date),
-    (exp.DateTrunc, _as_date),
+    (exp.DateTrunc, _truncate),
+    (exp.TimestampTrunc, _truncate),
     (exp.StrToTime, _as_timestamp),
     (exp.UnixToTime, _as_timestamp),
     (exp.SafeFunc, _safe_function),
@@ -263,5 +285,6 @@ _RULES: tuple[tuple[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]], ...]
     (exp.Unnest, _unnest),
     (exp.ArrayAgg, _array_agg),
     (exp.Extract, _extract),
+    (exp.CountIf, _count_if),
     (exp.Div, _division),
 )

@@ -7,9 +7,10 @@ What belongs here: everything that is the same on every engine. What does not: t
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,12 +80,16 @@ def prepare(
             one SELECT; names `label`.
     """
     text = _fill(sql, tables or {}, quote, label)
+    _same_names(_parameters_of(text, label), parameters or {}, "parameter", "@{}", label)
+    return Statement(text, {name: _typed(name, v, label) for name, v in (parameters or {}).items()}, label)
+
+
+@functools.lru_cache(maxsize=512)
+def _parameters_of(text: str, label: str) -> frozenset[str]:
     tree = parse(text, label)
     if not isinstance(tree, exp.Query):
         raise WarehouseError(f"{label}: a {tree.key.upper()} statement; only SELECT is run here")
-    wanted = {node.name for node in tree.find_all(exp.Parameter)}
-    _same_names(wanted, parameters or {}, "parameter", "@{}", label)
-    return Statement(text, {name: _typed(name, v, label) for name, v in (parameters or {}).items()}, label)
+    return frozenset(node.name for node in tree.find_all(exp.Parameter))
 
 
 def _fill(sql: str, tables: Mapping[str, TableName], quote: Callable[[TableName], str], label: str) -> str:
@@ -95,7 +100,7 @@ def _fill(sql: str, tables: Mapping[str, TableName], quote: Callable[[TableName]
     return _PLACEHOLDER.sub(lambda match: quote(tables[match.group(1)]), sql)
 
 
-def _same_names(wanted: set[str], given: Mapping[str, object], what: str, shape: str, label: str) -> None:
+def _same_names(wanted: Set[str], given: Mapping[str, object], what: str, shape: str, label: str) -> None:
     missing, unused = sorted(wanted - set(given)), sorted(set(given) - wanted)
     if missing:
         raise WarehouseError(f"{label}: no {what} given for {', '.join(shape.format(name) for name in missing)}")
