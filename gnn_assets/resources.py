@@ -1,5 +1,6 @@
 """The one resource: an environment, opened for a week. Local and production differ in its configuration only."""
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ class Week:
     store: ArtifactStore
     warehouse: Warehouse
     tables: WeekTables
+    scratch: Path
+    """Where a training leaves its state for the run that resumes it."""
+
+    @property
+    def previous_key(self) -> str:
+        """The partition before this one."""
+        return (dt.date.fromisoformat(self.key) - partitions.WEEK).isoformat()
 
     @property
     def timeline(self) -> Timeline:
@@ -98,4 +106,5 @@ class Platform(ConfigurableResource):
             store=where.artifacts(settings),
             warehouse=where.warehouse(settings),
             tables=partitions.week_tables(key, settings.warehouse.work_dataset),
+            scratch=where.state_dir / "training",
         )

@@ -8,7 +8,7 @@ import dagster as dg
 
 
 def weekly_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
-    """Snapshot → train → judge → decide → score → audit → publish, for one week. Unresolved until Definitions has it."""
+    """Snapshot → train → judge → decide → score → audit → publish, for one week."""
     return dg.define_asset_job(
         "weekly",
         selection=dg.AssetSelection.all(),

@@ -2,15 +2,15 @@
 
 import dagster as dg
 import pandas as pd
-from gnn_core.evaluation.canary import leak_canary
-from gnn_core.graph.hetero import build_graph
 
 from gnn_assets import metadata
 from gnn_assets.policy import OWNERS
 from gnn_assets.resources import Platform, Week
 from gnn_core.contracts import SNAPSHOT_TABLES
+from gnn_core.evaluation.canary import leak_canary
 from gnn_core.evaluation.panel import Panel, build_panel
 from gnn_core.evaluation.positives import email_clicks
+from gnn_core.graph.hetero import build_graph
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.scoring.eligibility import eligible_mask
@@ -86,7 +86,9 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
             canary = leak_canary(
                 snapshot,
                 cut,
-                digest=lambda train: build_graph(train, week.settings.graph).digest(),
+                digest=lambda whole, cut=cut: build_graph(
+                    whole.before(cut.fitted_before), week.settings.graph
+                ).digest(),
                 seed=week.settings.evaluation.seed,
             )
             canaries[cut.name] = canary.as_json()

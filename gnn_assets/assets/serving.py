@@ -14,10 +14,11 @@ from gnn_core.evaluation.promotion import decide
 from gnn_core.evaluation.selection import Selection
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
+from gnn_core.program.offline import refit
 from gnn_core.publishing import publisher
 from gnn_core.publishing.digest import table_digest
-from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.recommend import recommend
+from gnn_core.training.checkpoint import to_bytes
 
 
 def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishResult:
@@ -35,17 +36,18 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
 
 def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     """promoted_model, recommendation_candidates, recommendations."""
+    last_week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["eval_report"],
+        deps=["eval_report", dg.AssetDep("promoted_model", partition_mapping=last_week)],
         kinds={"pytorch"},
         owners=OWNERS,
         code_version="1",
     )
     def promoted_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Which policy is promoted: the gate's verdict read as data. If the graph is part of it, refitted as of the as-of date.
+        """What is promoted: the gate's verdict read as data. A promoted graph is refitted as of the as-of date.
 
         Settings and number of steps are those that were judged; only the data are newer. Without a pass it is SQL.
         """
@@ -53,17 +55,21 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         report = week.read("eval_report")
         judged = report.json("report.json")
         selection = Selection.from_json(judged["selection"])
-        decision = decide(selection, GateVerdict.from_json(judged["gate1_hybrid"]))
-        files = {"decision.json": json_bytes(decision.as_json())}
+        decision = decide(selection, GateVerdict.from_json(judged["decision"]))
+        files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
+        warm = "not fitted: no graph model is served"
         if decision.needs_graph:
-            checkpoint = models.fit_graph(week, week.snapshot(), steps=selection.graph_steps, label="serving")
-            files |= models.checkpoint_files(checkpoint, "serving")
+            previous, warm = models.last_week(week, "promoted_model", "serving")
+            steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
+            model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
+            files["serving.safetensors"] = to_bytes(model.to_checkpoint())
         artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS)
         return dg.MaterializeResult(
             metadata={
                 "policy": decision.policy,
                 "reason": decision.reason,
                 "fitted_before": str(week.timeline.as_of),
+                "warm_start": warm,
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),
@@ -83,24 +89,25 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         week = platform.week(context)
         promoted = week.read("promoted_model")
         snapshot = week.snapshot()
-        served = models.serving_policies(week, snapshot, promoted)
+        served = models.served_policies(week, snapshot, promoted)
         lists = recommend(
             served.policy,
             sql=served.sql,
             gnn=served.graph,
             train=snapshot,
             users=np.arange(len(snapshot.user_ids)),
-            eligible_P=eligible_mask(snapshot.products, week.settings.eligibility),
+            eligible_P=models.eligible_products(week, snapshot),
             settings=week.settings,
             source=served.source,
             run_id=context.run.run_id,
             scored_at=dt.datetime.now(dt.UTC),
         )
-        table = publisher.stage(week.warehouse, lists.rows, context.run.run_id, week.settings)
+        table = publisher.stage(week.warehouse, lists.table, context.run.run_id, week.settings)
         staged = {
             "table": str(table),
             "digest": table_digest(week.warehouse, table),
             "run_id": context.run.run_id,
+            "users_by_source": lists.users_by_source,
             "without": lists.without,
         }
         artifact = week.write(
@@ -109,12 +116,16 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             inputs=[promoted],
             sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
         )
-        sample = lists.rows.slice(0, 8).to_pandas()[["user_id", "slot", "product_id", "final_score", "source", "reason"]]
+        sample = lists.table.slice(0, 8).to_pandas()[
+            ["user_id", "slot", "product_id", "final_score", "source", "reason"]
+        ]
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": lists.rows.num_rows,
+                "dagster/row_count": lists.table.num_rows,
                 "table": staged["table"],
                 "digest": staged["digest"],
+                "users": lists.n_served,
+                "users_by_source": metadata.counts(lists.users_by_source, "source", "users"),
                 "users_without": metadata.counts(lists.without, "reason", "users"),
                 "sample": metadata.rows(sample),
                 **metadata.artifact(artifact),
@@ -132,11 +143,11 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         code_version="1",
     )
     def recommendations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The table that the e-mail system reads. The publisher audits again by itself and moves it whole, or not at all."""
+        """The table that the e-mail system reads: audited again by the publisher, moved whole or not at all."""
         week = platform.week(context)
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
-        rules = pd.DataFrame([{"rule": v.rule, "observed": v.observed, "sentence": v.sentence} for v in result.verdicts])
+        rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": live.rows,

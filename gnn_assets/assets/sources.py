@@ -70,4 +70,4 @@ def _sorted(table: pa.Table, contract: TableContract) -> pa.Table:
 def _sample(table: pa.Table) -> pd.DataFrame:
     """Five rows spread over the table, so that sorted ids do not show one corner only."""
     step = max(table.num_rows // 5, 1)
-    return table.take(list(range(0, table.num_rows, step))[:5]).to_pandas()
+    return table.take(pa.array(list(range(0, table.num_rows, step))[:5], pa.int64())).to_pandas()

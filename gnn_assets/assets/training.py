@@ -1,18 +1,147 @@
 """gnn_checkpoint and embeddings: the graph model as it is judged, fitted before each window."""
 
-import statistics
-from typing import Any
-
 import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gnn_assets import metadata, progress
-from gnn_assets.assets.graph import panel_of
+from gnn_assets import charts, metadata, models
 from gnn_assets.policy import OWNERS
 from gnn_assets.resources import Platform, Week
-from gnn_core.evaluation.evaluate import panel_validator
-from gnn_core.graph.split import Cut
-from gnn_core.io.artifacts import Artifact, json_bytes, parquet_bytes
+from gnn_core.io.artifacts import json_bytes, parquet_bytes
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import frozen_steps, refit, train_on_validation
+from gnn_core.scoring.audience import build_audience, segment_audience
 from gnn_core.snapshot import Snapshot
+from gnn_core.training.checkpoint import to_bytes
+
+
+def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """gnn_checkpoint, embeddings."""
+    last_week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="training",
+        deps=["hetero_graph", dg.AssetDep("gnn_checkpoint", partition_mapping=last_week)],
+        kinds={"pytorch"},
+        owners=OWNERS,
+        code_version="1",
+    )
+    def gnn_checkpoint(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Graph models to judge by: one fitted before each validation window, stopped early by Recall@10 there; then
+        one before each test window, with that number of steps. A killed run resumes; weights start from last week's.
+        """
+        week = platform.week(context)
+        graph = week.read("hetero_graph")
+        fitted, steps, warm = _fit_cuts(week, week.snapshot())
+        histories = {name: model.history for name, model in fitted.items()}
+        content = {"steps": steps, "histories": histories, "warm_start": warm, "seed": week.settings.training.seed}
+        artifact = week.write(
+            "gnn_checkpoint",
+            {
+                **{f"{name}.safetensors": to_bytes(model.to_checkpoint()) for name, model in fitted.items()},
+                "steps.json": json_bytes({"steps": steps, "best": {n: m.best_step for n, m in fitted.items()}}),
+            },
+            inputs=[graph],
+            sections=(*models.GRAPH_SECTIONS, "evaluation"),
+            meta=content,
+        )
+        validation = [name for name in fitted if name.startswith("validation")]
+        return dg.MaterializeResult(
+            metadata={
+                "steps": steps,
+                "validation_recall_at_10": _best(histories[validation[0]]),
+                "warm_start": dg.MetadataValue.md("; ".join(f"{role}: {what}" for role, what in warm.items())),
+                "curve": metadata.image(charts.training_curves(histories), "loss and validation Recall@10 by step"),
+                "history": metadata.rows(pd.DataFrame(histories[validation[0]]).drop(columns="draws", errors="ignore")),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="training",
+        deps=["gnn_checkpoint"],
+        kinds={"pytorch", "parquet"},
+        owners=OWNERS,
+        code_version="1",
+    )
+    def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """User, product and vehicle vectors of the judged model: score = inner product, so an index can serve them.
+
+        Cold users with the same vehicles share a vector; `users.parquet` says which row is whose.
+        """
+        week = platform.week(context)
+        checkpoint = week.read("gnn_checkpoint")
+        cut = week.timeline.test[-1]
+        train = week.snapshot().before(cut.fitted_before)
+        model = models.stored_graphs(week, checkpoint)(cut, train)
+        segment_SO = model.user_vectors(segment_audience(train))
+        users = np.arange(len(train.user_ids))
+        audience, row_U = build_audience(train, users)
+        user_AO = model.user_vectors(audience)
+        artifact = week.write(
+            "embeddings",
+            {
+                "products.parquet": parquet_bytes(_vectors("product_id", train.product_ids, model.product_vectors())),
+                "vehicles.parquet": parquet_bytes(_vectors("segment_id", train.segment_ids, segment_SO)),
+                "user_vectors.parquet": parquet_bytes(_vectors("row", np.arange(len(audience)), user_AO)),
+                "users.parquet": parquet_bytes(pa.table({"user_id": train.user_ids.astype(str), "row": row_U})),
+            },
+            inputs=[checkpoint],
+            sections=models.GRAPH_SECTIONS,
+            meta={"fitted_before": str(cut.fitted_before)},
+        )
+        distinct = len(np.unique(user_AO.round(6), axis=0))
+        return dg.MaterializeResult(
+            metadata={
+                "users": len(users),
+                "rows_of_work": len(audience),
+                "distinct_user_vectors": distinct,
+                "distinct_per_vehicle": distinct / max(len(train.segment_ids), 1),
+                "fitted_before": str(cut.fitted_before),
+                "product_norms": _norms(model.product_vectors()[:, :-1]),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    return [gnn_checkpoint, embeddings]
+
+
+def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommender], int, dict[str, str]]:
+    """Models by cut name, frozen steps, and how each role started."""
+    eligible_P = models.eligible_products(week, snapshot)
+    fitted: dict[str, GraphRecommender] = {}
+    before: dict[np.datetime64, GraphRecommender] = {}
+    warm = {}
+    previous, warm["validation"] = models.last_week(week, "gnn_checkpoint", "validation")
+    for cut in week.timeline.validation:
+        options = models.fit_options(week, cut.name, previous)
+        fitted[cut.name] = train_on_validation(snapshot, cut, week.settings, eligible_P, **options)
+        before[cut.fitted_before] = fitted[cut.name]
+    steps = frozen_steps([model.best_step for model in fitted.values()])
+    previous, warm["test"] = models.last_week(week, "gnn_checkpoint", "test")
+    for cut in week.timeline.test:
+        if cut.fitted_before not in before:
+            options = models.fit_options(week, cut.name, previous)
+            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), steps, week.settings, **options)
+        fitted[cut.name] = before[cut.fitted_before]
+    return fitted, steps, warm
+
+
+def _best(history: list[dict]) -> float:
+    return max(entry["validation_recall_at_10"] for entry in history)
+
+
+def _vectors(key: str, ids: np.ndarray, values: np.ndarray) -> pa.Table:
+    flat = pa.array(values.astype(np.float32).ravel())
+    return pa.table({key: pa.array(ids.tolist()), "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1])})
+
+
+def _norms(values: np.ndarray) -> dg.MarkdownMetadataValue:
+    norms = np.linalg.norm(values, axis=1)
+    quantiles = {f"{q:.0%}": float(np.quantile(norms, q)) for q in (0, 0.25, 0.5, 0.75, 1)}
+    return metadata.rows(pd.DataFrame(quantiles.items(), columns=["quantile", "norm"]))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pandas as pd
 
 from gnn_assets import metadata
 from gnn_assets.policy import WAREHOUSE_POOL
@@ -10,8 +11,6 @@ from gnn_assets.resources import Platform
 from gnn_core.io.warehouse import TableName
 from gnn_core.publishing.audit import RULE_NAMES, Verdict, audit
 from gnn_core.publishing.schema import live_table
-
-import pandas as pd
 
 
 def audit_checks(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -31,7 +30,9 @@ def audit_checks(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinit
         ],
         pool=WAREHOUSE_POOL,
     )
-    def audit_of_candidates(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    def audit_of_candidates(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> Iterator[dg.AssetCheckResult]:
         week = platform.week(context)
         staged = week.read("recommendation_candidates").json("staged.json")
         verdicts = audit(

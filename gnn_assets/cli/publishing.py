@@ -29,9 +29,7 @@ def roll_back(to_run_id: str | None, console: Console) -> None:
     where = Environment.from_variables()
     settings = where.settings()
     result = publisher.rollback(where.warehouse(settings), settings, to_run_id=to_run_id, at=_now())
-    console.print(
-        f"Rolled back {result.state.table}: {result.state}"
-    )
+    console.print(f"Rolled back {result.state.table}: {result.state}")
 
 
 def _now() -> dt.datetime:

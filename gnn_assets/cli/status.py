@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gnn_core.publishing.state import live_state
 from rich.console import Console
 from rich.table import Table
 
 from gnn_assets.environment import Environment
 from gnn_core.errors import ArtifactError
 from gnn_core.io.artifacts import Artifact, ArtifactStore
+from gnn_core.publishing.state import live_state
 
 
 def status() -> dict[str, Any]:
@@ -41,8 +41,11 @@ def status() -> dict[str, Any]:
             "digest": live.digest,
             "source": live.source,
         },
-        "gates": {"gate1": judged.get("gate1"), "gate1_hybrid": judged.get("gate1_hybrid")},
-        "alpha": judged.get("alpha"),
+        "gates": {
+            "gate1": _gate(judged.get("verdicts", {}).get("graph")),
+            "gate1_candidate": _gate(judged.get("decision")),
+        },
+        "alpha": judged["selection"]["alpha"] if judged else None,
         "baseline": judged.get("baseline"),
         "promoted": decided or None,
         "report": f"{report.path}/report.html" if report else None,
@@ -64,7 +67,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_row("run", f"{published['run_id']}, digest {published['digest'][:16]}")
     else:
         table.add_row("published", "nothing yet; `gnn run` publishes")
-    for name, label in (("gate1", "gate 1, graph model"), ("gate1_hybrid", "gate 1, hybrid")):
+    for name, label in (("gate1", "gate 1, graph model"), ("gate1_candidate", "gate 1, candidate")):
         gate = found["gates"][name]
         if gate:
             table.add_row(label, f"{gate['verdict'].upper()}: {gate['reason']}")
@@ -75,6 +78,21 @@ def show(found: dict[str, Any], console: Console) -> None:
     if found["report"]:
         table.add_row("report", found["report"])
     console.print(table)
+
+
+def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The part of a verdict that a program asks for first."""
+    if verdict is None:
+        return None
+    return {
+        "model": verdict["model"],
+        "verdict": verdict["verdict"],
+        "lift": verdict["lift"],
+        "interval": [verdict["low"], verdict["high"]],
+        "threshold": verdict["threshold"],
+        "certified": verdict["certified"],
+        "reason": verdict["reason"],
+    }
 
 
 def _newest(store: ArtifactStore, name: str) -> Artifact | None:

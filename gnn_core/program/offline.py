@@ -113,7 +113,9 @@ def judge(
     evaluations = []
     for cut in timeline.test:
         train = snapshot.before(cut.fitted_before)
-        models = peer_models(train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph_of(cut, train))
+        models = peer_models(
+            train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph_of(cut, train)
+        )
         evaluations.append(evaluate(list(models.values()), snapshot, train, cut, chosen, eligible_P, clicks=clicks))
     evaluation = pool(evaluations)
     judged = tuple(dict.fromkeys(("graph", selection.candidate)))
@@ -145,7 +147,12 @@ def peer_models(
 
 
 def hybrid_of(
-    sql: Recommender, graph: Recommender, alpha: float, train: Snapshot, settings: Settings, eligible_P: NDArray[np.bool_]
+    sql: Recommender,
+    graph: Recommender,
+    alpha: float,
+    train: Snapshot,
+    settings: Settings,
+    eligible_P: NDArray[np.bool_],
 ) -> Hybrid:
     """The blend, scaled within the candidates that are ranked."""
 

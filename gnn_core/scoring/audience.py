@@ -107,3 +107,16 @@ def _same_columns(rows: sparse.csr_matrix, first: Int) -> bool:
     starts = np.repeat(rows.indptr[:-1][first], size)
     within = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], size)
     return bool(np.array_equal(rows.indices, rows.indices[starts + within]))
+
+
+def segment_audience(train: Snapshot) -> Audience:
+    """One row a make/model, as a user without history who owns just that: what a vehicle's own vector stands for."""
+    n_S, n_V = len(train.segment_ids), len(train.vehicle_ids)
+    ones = np.ones(n_V, dtype=np.float32)
+    return Audience(
+        owns_AV=sparse.csr_matrix((ones, (train.segment_V, np.arange(n_V))), shape=(n_S, n_V)),
+        owns_AS=sparse.identity(n_S, dtype=np.float32, format="csr"),
+        history=train.events.take(np.zeros(0, dtype=np.int64)),
+        user_A=np.full(n_S, -1, dtype=np.int64),
+        as_of=train.as_of,
+    )

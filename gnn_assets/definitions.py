@@ -1,0 +1,48 @@
+"""Everything that Dagster knows, put together once. Tests build the same platform on their own environment."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from gnn_assets.assets.evaluation import evaluation_assets
+from gnn_assets.assets.graph import graph_assets
+from gnn_assets.assets.scoring import scoring_assets
+from gnn_assets.assets.serving import serving_assets
+from gnn_assets.assets.sources import raw_assets
+from gnn_assets.assets.training import training_assets
+from gnn_assets.checks.decisions import decision_checks
+from gnn_assets.checks.serving import audit_checks
+from gnn_assets.checks.sources import source_checks
+from gnn_assets.environment import Environment
+from gnn_assets.partitions import weekly_partitions
+from gnn_assets.resources import Platform
+from gnn_assets.schedules import weekly_job, weekly_schedule
+
+
+def build_defs(where: Environment) -> dg.Definitions:
+    """The platform on an environment; its store decides which weeks there are."""
+    weekly = weekly_partitions(where.settings().store)
+    job = weekly_job(weekly)
+    return dg.Definitions(
+        assets=[
+            *raw_assets(weekly),
+            *graph_assets(weekly),
+            *training_assets(weekly),
+            *scoring_assets(weekly),
+            *evaluation_assets(weekly),
+            *serving_assets(weekly),
+        ],
+        asset_checks=[*source_checks(weekly), *decision_checks(weekly), audit_checks(weekly)],
+        jobs=[job],
+        schedules=[weekly_schedule(job)],
+        resources={"platform": Platform.of(where)},
+        executor=dg.in_process_executor,
+    )
+
+
+def load() -> dg.Definitions:
+    """The platform on the environment that the variables name."""
+    return build_defs(Environment.from_variables())
+
+
+defs = load()

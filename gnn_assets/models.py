@@ -1,0 +1,107 @@
+"""Models from artifacts: read back what an earlier step fitted, or hand a step what it needs to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnn_assets import progress
+from gnn_assets.resources import Week
+from gnn_core.errors import ArtifactError
+from gnn_core.evaluation.promotion import Decision
+from gnn_core.evaluation.selection import Selection, with_selection
+from gnn_core.graph.split import Cut
+from gnn_core.io.artifacts import Artifact
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import FitGraph, MakeSql, hybrid_of
+from gnn_core.recommender import Recommender
+from gnn_core.scoring.eligibility import eligible_mask
+from gnn_core.scoring.peers import make_peer
+from gnn_core.scoring.sql_baseline import SqlRecommender
+from gnn_core.snapshot import Snapshot
+from gnn_core.training.checkpoint import Checkpoint, from_bytes
+
+GRAPH_SECTIONS = ("graph", "model", "training")
+
+
+def eligible_products(week: Week, snapshot: Snapshot) -> NDArray[np.bool_]:
+    """(P,) products that may be recommended at all."""
+    return eligible_mask(snapshot.products, week.settings.eligibility)
+
+
+def sql_maker(week: Week) -> MakeSql:
+    """Fresh SQL recommenders over the week's contract tables."""
+    return lambda version: SqlRecommender(week.warehouse, week.tables, version, week.settings)
+
+
+def stored_graphs(week: Week, artifact: Artifact) -> FitGraph:
+    """Graph models of the cuts, read back from a checkpoint artifact."""
+
+    def of_cut(cut: Cut, train: Snapshot) -> GraphRecommender:
+        return GraphRecommender.from_checkpoint(stored_checkpoint(artifact, cut.name), train, week.settings)
+
+    return of_cut
+
+
+def stored_checkpoint(artifact: Artifact, name: str) -> Checkpoint:
+    """One checkpoint of an artifact."""
+    return from_bytes(artifact.bytes(f"{name}.safetensors"))
+
+
+def fit_options(week: Week, name: str, previous: Checkpoint | None) -> dict[str, Any]:
+    """What every training gets: where a killed run resumes, last week's weights, where steps are reported."""
+    return {"checkpoint_dir": week.scratch, "warm_start": previous, "progress": progress.of(name)}
+
+
+def last_week(week: Week, artifact: str, role: str) -> tuple[Checkpoint | None, str]:
+    """The previous week's checkpoint of the same role, and a phrase that says what was found.
+
+    Of the same role only: last week's served model knows events that this week's judged fits must not.
+    """
+    if not week.settings.training.keep_embeddings_warm:
+        return None, "cold start: training.keep_embeddings_warm is false"
+    if not week.store.exists(week.previous_key, artifact):
+        return None, f"cold start: {week.previous_key} has no {artifact}"
+    try:
+        found = week.store.read(week.previous_key, artifact)
+    except ArtifactError as error:
+        return None, f"cold start: {error}"
+    names = sorted(f.removesuffix(".safetensors") for f in found.manifest.files if f.endswith(".safetensors"))
+    chosen = [n for n in names if n.startswith(role)]
+    if not chosen:
+        return None, f"cold start: {week.previous_key} fitted no {role} model"
+    return stored_checkpoint(found, chosen[-1]), f"warm start from {found.key}, {chosen[-1]}, {found.version[:12]}"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The policies of the as-of refit."""
+
+    policy: Recommender
+    sql: Recommender
+    graph: Recommender | None
+    source: str
+
+
+def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact) -> Served:
+    """The promoted policy and its components, fitted on everything before the as-of date."""
+    decision = Decision.from_json(promoted.json("decision.json"))
+    selection = Selection.from_json(promoted.json("selection.json"))
+    settings = with_selection(week.settings, selection)
+    eligible_P = eligible_products(week, snapshot)
+    sql = sql_maker(week)(selection.baseline.removeprefix("sql_"))
+    sql.fit(snapshot)
+    if not decision.promoted:
+        return Served(sql, sql, None, sql.name)
+    if decision.policy == "smoother":
+        smoother = make_peer("smoother", settings, eligible_P)
+        smoother.fit(snapshot)
+        return Served(smoother, sql, None, "smoother")
+    if not decision.needs_graph:
+        return Served(sql, sql, None, sql.name)
+    graph = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    hybrid = hybrid_of(sql, graph, selection.alpha, snapshot, settings, eligible_P)
+    return Served(hybrid, sql, graph, "hybrid")
