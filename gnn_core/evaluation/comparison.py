@@ -109,6 +109,7 @@ def compare(
     user_N = evaluation.users["user"].to_numpy()
     sums_DC = resampled_sums(sum_by_user(values_NC, user_N), draws=settings.bootstrap_draws, seed=settings.seed)
     where = {key: c for c, key in enumerate(columns)}
+    users_C = {group: len(np.unique(user_N[keep])) for group, keep in rows_C.items()}
     lifts = {}
     for key, c in where.items():
         b = where[(*key[:3], baseline)]
@@ -118,7 +119,7 @@ def compare(
             sums_DC[:, b],
             values_NC[keep, c],
             values_NC[keep, b],
-            n_users=len(np.unique(user_N[keep])),
+            n_users=users_C[key[1]],
             confidence=settings.confidence,
         )
     of_all = {model: _recall_of_all(evaluation, model) for model in evaluation.models}

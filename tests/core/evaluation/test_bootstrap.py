@@ -62,6 +62,14 @@ def test_interval_shrinks_as_confidence_falls():
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
+def test_interval_has_the_width_that_the_standard_error_gives():
+    # A baseline of 1 for everyone leaves the mean of 400 draws of known spread: width 2 × 1.96 × s / √n.
+    model = np.random.default_rng(3).random(400)
+    lift = _lift(model, np.ones(400), draws=4000)
+    assert lift.high - lift.low == pytest.approx(2 * 1.96 * model.std() / 20, rel=0.05)
+    assert (lift.high + lift.low) / 2 == pytest.approx(lift.estimate, abs=0.003)
+
+
 def test_zero_baseline_is_said_and_never_nan():
     lift = _lift([1, 0, 1], [0, 0, 0])
     assert (lift.estimate, lift.low, lift.high) == (None, None, None)

@@ -72,6 +72,15 @@ def test_joint_orders_repeat_so_that_co_purchase_edges_would_form(store):
     assert pairs.value_counts().max() >= 2
 
 
+def test_baskets_repeat_in_a_large_catalogue_too():
+    many = [f"P{i:03d}" for i in range(400)]
+    store = world.snapshot(owns={"ann": [world.NEW]}, fits={p: [world.NEW] for p in many}, events=[], products={})
+    planted = plant_future(store, CUT, seed=1)
+    orders = planted.take(planted.kind_E == ORDER)
+    assert len(np.unique(orders.product_E)) == 2
+    assert len(np.unique(orders.order_E)) == 3
+
+
 def test_planting_is_deterministic(store):
     one, same, other = (plant_future(store, CUT, seed=s) for s in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(same).values(), strict=True))

@@ -5,11 +5,18 @@ import pytest
 
 from gnn_core.errors import DataError
 from gnn_core.evaluation.bootstrap import paired_lift
-from gnn_core.evaluation.comparison import compare, diversity, metric_names, metric_vectors, user_frame
+from gnn_core.evaluation.comparison import (
+    compare,
+    diversity,
+    lift_against,
+    metric_names,
+    metric_vectors,
+    user_frame,
+)
 from gnn_core.evaluation.evaluate import evaluate, pool, recall_validator
 from gnn_core.evaluation.positives import Clicks
 from gnn_core.snapshot import micros
-from tests.core.evaluation import world
+from tests.core.evaluation import made_up, world
 from tests.core.evaluation.world import CUT, EARLIER, NEW_PARTS, OLD_PARTS, Scripted
 
 FORWARD = NEW_PARTS + OLD_PARTS
@@ -165,6 +172,32 @@ def test_groups_are_judged_on_their_own_rows(evaluation):
     assert comparison.lift("forward", group="tier:warm").n_baseline_hits == 0
     with pytest.raises(DataError, match="origin:email"):
         comparison.lift("forward", group="origin:email")  # no clicks are known, so no origin is claimed
+
+
+def test_an_interval_of_a_group_rests_on_its_rows_alone():
+    # Hot users: the graph places everything where SQL does. So no change, and no doubt about it, whatever others do.
+    found = made_up.evaluation()
+    hot_N = (found.users["tier"] == "hot").to_numpy()[found.user_N]
+    found.rank_N["graph", "before"][hot_N] = found.rank_N["sql_v5.18", "before"][hot_N]
+    settings = world.settings(evaluation={"bootstrap_draws": 200}).evaluation
+    comparison = compare(found, "sql_v5.18", settings, judged=["graph"])
+    hot = comparison.lift("graph", group="tier:hot")
+    assert (hot.low, hot.estimate, hot.high) == (0.0, 0.0, 0.0)
+    assert comparison.lift("graph").low > 0
+
+
+def test_recall_of_everything_counts_what_could_not_be_reached(evaluation):
+    # ann 2 of 2, bob 0 of 2, cat 1 of 1, dan 1 of 1; Eve, whom nothing could reach, is the fifth.
+    comparison = compare(evaluation, "backward", world.settings().evaluation, judged=["forward"])
+    assert comparison.recall_of_all["forward"] == 3 / 5
+    assert comparison.recall_of_all["backward"] == (0.5 + 0.5 + 0 + 1) / 5
+
+
+def test_lift_against_is_the_same_bootstrap_with_another_baseline(evaluation):
+    settings = world.settings().evaluation
+    assert lift_against(evaluation, "forward", "backward", settings) == compare(
+        evaluation, "backward", settings, judged=["forward"]
+    ).lift("forward")
 
 
 def test_origins_are_judged_on_their_own_positives(store):

@@ -8,9 +8,11 @@ import pytest
 
 from gnn_core.errors import DataError, LeakageError
 from gnn_core.evaluation.evaluate import evaluate
+from gnn_core.evaluation.panel import build_panel
 from gnn_core.evaluation.selection import Fitted, Selection, select, with_selection
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
+from gnn_core.snapshot import micros
 from tests.core.builders import make_snapshot
 from tests.core.evaluation import world
 from tests.core.evaluation.world import CUT, EARLIER, Scripted
@@ -155,6 +157,19 @@ def test_hybrid_is_the_candidate_when_it_is_at_least_as_good(store):
 def test_the_test_window_cannot_influence_anything(store):
     tempting = [(f"u{i:02d}", "P23", "order", "2026-05-10") for i in range(40)]
     assert _select(_store(tempting)) == _select(store)
+
+
+def test_nothing_after_the_last_validation_window_is_even_handed_on(store, monkeypatch):
+    seen = []
+
+    def spy(snapshot, *rest, **options):
+        seen.append((snapshot.as_of, snapshot.events.ts_E.max()))
+        return build_panel(snapshot, *rest, **options)
+
+    monkeypatch.setattr("gnn_core.evaluation.selection.build_panel", spy)
+    _select(_store([("u01", "P23", "order", "2026-05-10")]))
+    assert all(as_of <= EARLIER.end and last < micros(EARLIER.end) for as_of, last in seen)
+    assert seen
 
 
 def test_a_window_with_another_role_is_refused(store):
