@@ -129,6 +129,8 @@ def test_an_invalid_comparison_draws_no_interval():
     assert "The comparison is not valid, so there is no answer." in text
     assert "leak canary: the graph moved" in text
     assert "dot = measured" not in text
+    assert "not to be read as an effect" in text
+    assert "the system to beat" not in text
 
 
 def test_a_report_on_nobody_is_still_readable():
