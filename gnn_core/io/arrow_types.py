@@ -111,15 +111,16 @@ def for_load(rows: pa.Table, what: str) -> pa.Table:
     return table
 
 
-def require_same_columns(target: TableName, present: Mapping[str, str], given: pa.Schema) -> None:
-    """Rows to append must have exactly the table's columns, in any order; `present` is name → GoogleSQL type.
+def in_columns_of(target: TableName, present: Mapping[str, str], rows: pa.Table) -> pa.Table:
+    """Canonical rows to append, in the order of the table's columns; `present` is name → GoogleSQL type.
 
     Raises:
-        WarehouseError: they have not; names both.
+        WarehouseError: they have not exactly these columns and types; names both.
     """
-    offered = {field.name: google_type(field.type) for field in given}
+    offered = {field.name: google_type(field.type) for field in rows.schema}
     if offered != dict(present):
         raise WarehouseError(f"{target}: rows to append have columns {offered}, the table has {dict(present)}")
+    return rows.select(list(present))
 
 
 def missing_dataset(label: str, dataset: str) -> WarehouseError:

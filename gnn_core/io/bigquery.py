@@ -25,7 +25,7 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from gnn_core.config.data import WarehouseSettings
 from gnn_core.errors import WarehouseError
-from gnn_core.io.arrow_types import canonical, for_load, require_same_columns
+from gnn_core.io.arrow_types import canonical, for_load, in_columns_of
 from gnn_core.io.bigquery_api import ClientErrors, query_parameter, quoted_column, schema_field, type_name
 from gnn_core.io.sql import Statement, prepare
 from gnn_core.io.warehouse import JobStats, TableName
@@ -111,7 +111,7 @@ class BigQueryWarehouse:
         """Write an Arrow table with one load job of Parquet; times without a zone are UTC."""
         label, table = f"load {target}", for_load(rows, str(target))
         if not replace and self.exists(target):
-            require_same_columns(target, self.columns(target), table.schema)
+            table = in_columns_of(target, self.columns(target), table)
         config = bigquery.LoadJobConfig(
             schema=[schema_field(field.name, field.type) for field in table.schema],
             source_format=bigquery.SourceFormat.PARQUET,

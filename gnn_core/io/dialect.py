@@ -66,7 +66,8 @@ def _translate(sql: str, parameter_types: tuple[tuple[str, str], ...], label: st
                 if replacement is not None:
                     node.replace(replacement)
         _cast_parameters(tree, dict(parameter_types))
-        return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+        # Names are quoted, since DuckDB reserves other words; it ignores their case all the same.
+        return tree.sql(dialect="duckdb", identify=True, unsupported_level=sqlglot.ErrorLevel.IGNORE)
     except SqlglotError as error:
         raise WarehouseError(f"{label}: no DuckDB form: {error}") from error
     except _RefusedError as error:

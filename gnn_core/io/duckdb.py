@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from gnn_core.config.data import WarehouseSettings
 from gnn_core.errors import WarehouseError
-from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type, require_same_columns
+from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type, in_columns_of
 from gnn_core.io.dialect import to_duckdb
 from gnn_core.io.duckdb_file import DuckDbFile
 from gnn_core.io.sql import Statement, prepare
@@ -96,8 +96,8 @@ class DuckDbWarehouse:
             try:
                 if replace or not _exists(con, target):
                     return _counted(con, f"CREATE OR REPLACE TABLE {_sql(target)} AS SELECT * FROM _incoming")
-                require_same_columns(target, _columns(con, target), table.schema)
-                return _counted(con, f"INSERT INTO {_sql(target)} BY NAME SELECT * FROM _incoming")
+                names = in_columns_of(target, _columns(con, target), table).column_names
+                return _counted(con, f"INSERT INTO {_sql(target)} SELECT {', '.join(map(_name, names))} FROM _incoming")
             finally:
                 con.unregister("_incoming")
 
