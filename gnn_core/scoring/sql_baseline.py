@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 NOT_OFFERED = np.float32(-1.0)
 """Score of what the cascade does not score; below every real score (they are >= 0), and near them, so that it distorts
 no scale."""
+_DECIMALS = 6
+"""Of scores, as in sql/baseline."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ class SqlRecommender:
         if self._audience is None or self._scores_VP is None or self._universal_VP is None:
             raise ContractError(f"{self.name}: score_block before prepare; prepare an audience first")
         owned = self._audience.owns_AV[start:stop]
-        block = np.full((owned.shape[0], self._scores_VP.shape[1]), NOT_OFFERED, dtype=np.float32)
+        # A sum is rounded as the warehouse rounds it, or ties would break differently; that takes double precision.
+        kind = np.float32 if self._intent_AP is None else np.float64
+        block = np.full((owned.shape[0], self._scores_VP.shape[1]), NOT_OFFERED, dtype=kind)
         n_owned = np.diff(owned.indptr)
         for nth in range(int(n_owned.max(initial=0))):
             rows = np.flatnonzero(n_owned > nth)
@@ -143,9 +147,10 @@ class SqlRecommender:
                 _raise_to(block, rows, matrix[vehicles])
         if self._intent_AP is not None:
             intent = self._intent_AP[start:stop].tocoo()
-            offered = block[intent.row, intent.col] > NOT_OFFERED
-            block[intent.row[offered], intent.col[offered]] += intent.data[offered]
-        return block
+            popularity = block[intent.row, intent.col]
+            both = np.round(popularity + intent.data, _DECIMALS)
+            block[intent.row, intent.col] = np.where(popularity > NOT_OFFERED, both, popularity)
+        return block.astype(np.float32, copy=False)
 
 
 def _by_segment(table: pa.Table, train: Snapshot) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
@@ -153,7 +158,7 @@ def _by_segment(table: pa.Table, train: Snapshot) -> tuple[sparse.csr_matrix, sp
     frame = table.to_pandas()
     segment = index_of(frame["segment_id"], train.segment_ids, "SQL scores: segment_id")
     product = index_of(frame["product_id"], train.product_ids, "SQL scores: product_id")
-    score = frame["score"].to_numpy(dtype=np.float32)
+    score = frame["score"].to_numpy(dtype=np.float64)
     universal = frame["universal_rank"].notna().to_numpy()
     shape = (len(train.segment_ids), len(train.product_ids))
 
@@ -185,7 +190,7 @@ def _keep_rows(matrix: sparse.csr_matrix, keep: NDArray[np.bool_]) -> sparse.csr
     return sparse.csr_matrix((matrix.data[entries], matrix.indices[entries], indptr), shape=matrix.shape)
 
 
-def _raise_to(block: NDArray[np.float32], rows: Int, scores: sparse.csr_matrix) -> None:
+def _raise_to(block: NDArray[np.floating], rows: Int, scores: sparse.csr_matrix) -> None:
     """Lift `block[rows]` to the stored entries of `scores` (one row each) where they are higher, in place."""
     at = np.repeat(rows, np.diff(scores.indptr))
     block[at, scores.indices] = np.maximum(block[at, scores.indices], scores.data)

@@ -21,7 +21,7 @@ _DAY_US = 86_400_000_000
 def audience_intent(
     audience: Audience, n_products: int, window_start: np.datetime64, settings: BaselineSettings
 ) -> sparse.csr_matrix:
-    """(A, P) float32 intent from the audience's events in [window_start, audience.as_of).
+    """(A, P) intent from the audience's events in [window_start, audience.as_of).
 
     Of a row and product, orders count if there are any, else carts, else views: ln(1 + n) times the kind's weight.
     Orders are counted by order number, those without one by day.
@@ -35,7 +35,7 @@ def audience_intent(
         np.where(carts > 0, settings.intent_cart_weight, settings.intent_view_weight),
     )
     n = np.where(orders > 0, orders, np.where(carts > 0, carts, views))
-    intent = (np.log1p(n) * weight).astype(np.float32)
+    intent = np.log1p(n) * weight
     shape = (len(audience), n_products)
     return sparse.csr_matrix((intent, (pairs // n_products, pairs % n_products)), shape=shape)
 

@@ -33,7 +33,7 @@ scored AS (
     l.list_key,
     s.product_id,
     l.vehicle_id,
-    s.score + COALESCE(i.intent, 0) AS score
+    ROUND(s.score + COALESCE(i.intent, 0), 6) AS score
   FROM lists AS l
   JOIN vehicle_scores AS s ON s.vehicle_id = l.vehicle_id
   JOIN {eligible_products} AS e ON e.product_id = s.product_id

@@ -19,5 +19,17 @@ WITH judged AS (
     END AS reason
   FROM {products}
 )
-SELECT product_id, part_type, base_product_id, is_universal, reason IS NULL AS eligible, reason
+SELECT
+  product_id,
+  part_type,
+  base_product_id,
+  is_universal,
+  reason IS NULL AS eligible,
+  reason,
+  -- Its eligible variants differ in part type (dirty data): see set_candidates.sql.
+  COALESCE(
+    MIN(IF(reason IS NULL, part_type, NULL)) OVER (PARTITION BY base_product_id)
+    <> MAX(IF(reason IS NULL, part_type, NULL)) OVER (PARTITION BY base_product_id),
+    FALSE
+  ) AS is_mixed_base
 FROM judged

@@ -102,10 +102,14 @@ SELECT
   segment_id,
   product_id,
   tier,
-  CASE tier
-    WHEN 'segment' THEN LN(1 + segment_orders) * @segment_weight
-    WHEN 'make' THEN LN(1 + make_orders) * @make_weight
-    ELSE LN(1 + global_orders) * @global_weight
-  END AS score,
+  -- 10 ln 2 and 2 ln 32 are a tie, and only equal after rounding; so it is the same tie on every engine.
+  ROUND(
+    CASE tier
+      WHEN 'segment' THEN LN(1 + segment_orders) * @segment_weight
+      WHEN 'make' THEN LN(1 + make_orders) * @make_weight
+      ELSE LN(1 + global_orders) * @global_weight
+    END,
+    6
+  ) AS score,
   universal_rank
 FROM counted
