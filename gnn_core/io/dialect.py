@@ -119,8 +119,8 @@ def _timestamp_diff(node: exp.Expr) -> exp.Expr:
 
 
 def _date_diff(node: exp.Expr) -> exp.Expr | None:
-    if _unit(node) in ("WEEK", "ISOWEEK"):
-        raise _RefusedError("DATE_DIFF by weeks; count days and divide")
+    if _unit(node) == "ISOWEEK":
+        raise _RefusedError("DATE_DIFF by ISOWEEK; write WEEK(MONDAY)")
     return None
 
 
@@ -208,6 +208,9 @@ def _unnest(node: exp.Expr) -> exp.Expr | None:
     )
     from_zero = exp.Sub(this=exp.Column(this=position.copy()), expression=exp.Literal.number(1))
     rows = exp.select(exp.Column(this=value.copy()), exp.alias_(from_zero, position.copy())).from_(inner)
+    join = node.parent
+    if isinstance(join, exp.Join) and join.side and not join.args.get("on"):
+        join.set("on", exp.true())  # sqlglot adds it for an UNNEST, and would make a comma of it for a subquery
     return exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier("_numbered")))
 
 
