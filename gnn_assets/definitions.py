@@ -32,7 +32,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *evaluation_assets(weekly),
             *serving_assets(weekly),
         ],
-        asset_checks=[*source_checks(weekly), *decision_checks(weekly), audit_checks(weekly)],
+        asset_checks=[*source_checks(), *decision_checks(), audit_checks()],
         jobs=[job],
         schedules=[weekly_schedule(job)],
         resources={"platform": Platform.of(where)},

@@ -13,6 +13,7 @@ from gnn_assets import partitions
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings
 from gnn_core.contracts import SNAPSHOT_TABLES
+from gnn_core.errors import DataError
 from gnn_core.graph.split import Timeline, build_timeline
 from gnn_core.io.artifacts import Artifact, ArtifactStore
 from gnn_core.io.warehouse import Warehouse
@@ -71,6 +72,25 @@ class Week:
         return self.store.read(self.key, name)
 
 
+def _partition_of(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, where: Environment, settings: Settings
+) -> str:
+    """The week of an asset's step; of a check's step, the week of its run.
+
+    A check that is executed by itself from the UI has no partition (partitioned checks are a preview feature of
+    Dagster, not meant for production): it judges the newest week that was snapshotted, and says which in its metadata.
+    """
+    if isinstance(context, dg.AssetExecutionContext):
+        return context.partition_key
+    if stated := context.run.tags.get(PARTITION_TAG):
+        return stated
+    weeks = [w for w in where.artifacts(settings).weeks() if w[:1].isdigit()]
+    if not weeks:
+        raise DataError("no week has been materialised yet, so there is nothing to check; run the weekly job first")
+    return weeks[-1]
+
+
+PARTITION_TAG = "dagster/partition"
 _CACHE: dict[str, Any] = {}
 """The last snapshot of this process: steps of one run that share a process share it."""
 
@@ -97,9 +117,9 @@ class Platform(ConfigurableResource):
 
     def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
         """Open the partition that a step works on."""
-        key = context if isinstance(context, str) else context.partition_key
         where = self.where()
         settings = where.settings()
+        key = context if isinstance(context, str) else _partition_of(context, where, settings)
         return Week(
             key=key,
             settings=settings,

@@ -1,5 +1,7 @@
 """temporal_split and hetero_graph: which window trains and judges, and the graph as each window's model may see it."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import pandas as pd
 
@@ -45,17 +47,18 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         week = platform.week(context)
         snapshot = week.snapshot()
         facts = [panel_of(week, snapshot, cut).facts.as_json() for cut in week.timeline.cuts]
-        tiers = pd.Series(engagement_tiers(snapshot)).value_counts().to_dict()
-        content = {"as_of": str(week.timeline.as_of), "cuts": facts, "tiers": tiers}
+        names, users = np.unique(engagement_tiers(snapshot), return_counts=True)
+        tiers = dict(zip(names.tolist(), users.tolist(), strict=True))
+        as_of = str(week.timeline.as_of)
         artifact = week.write(
             "temporal_split",
-            {"split.json": json_bytes(content)},
+            {"split.json": json_bytes({"as_of": as_of, "cuts": facts, "tiers": tiers})},
             inputs=week.raw().values(),
             sections=SPLIT_SECTIONS,
         )
         return dg.MaterializeResult(
             metadata={
-                "as_of": content["as_of"],
+                "as_of": as_of,
                 "windows": metadata.rows(pd.DataFrame(facts)),
                 "users_by_tier": metadata.counts(tiers, "tier", "users"),
                 **metadata.artifact(artifact),
@@ -83,14 +86,7 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         for cut in week.timeline.cuts:
             graph = build_graph(snapshot.before(cut.fitted_before), week.settings.graph)
             summaries[cut.name] = graph.summary() | {"digest": graph.digest()}
-            canary = leak_canary(
-                snapshot,
-                cut,
-                digest=lambda whole, cut=cut: build_graph(
-                    whole.before(cut.fitted_before), week.settings.graph
-                ).digest(),
-                seed=week.settings.evaluation.seed,
-            )
+            canary = leak_canary(snapshot, cut, _graph_digest(week, cut), week.settings.evaluation.seed)
             canaries[cut.name] = canary.as_json()
         artifact = week.write(
             "hetero_graph",
@@ -109,3 +105,8 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         )
 
     return [temporal_split, hetero_graph]
+
+
+def _graph_digest(week: Week, cut: Cut) -> Callable[[Snapshot], str]:
+    """What the canary watches: the graph as this asset builds it, the cut at the cutoff included."""
+    return lambda whole: build_graph(whole.before(cut.fitted_before), week.settings.graph).digest()

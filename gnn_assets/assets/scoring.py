@@ -33,12 +33,12 @@ def scoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         """The SQL cascade v5.17 and v5.18 in the warehouse, as of each window's cutoff: the system to beat."""
         week = platform.week(context)
         split = week.read("temporal_split")
-        runs = []
+        runs: list[dict[str, str | int]] = []
         for cutoff in sorted({cut.fitted_before for cut in week.timeline.cuts}):
             for version in SQL_VERSIONS:
                 done = compute_sql_scores(week.warehouse, week.tables, cutoff, version, week.settings)
                 tables = {"segment_scores": str(done.segment_scores), "lists": str(done.lists)}
-                runs.append({"version": version, "cutoff": str(cutoff), **done.coverage, **tables})
+                runs.append({"version": version, "cutoff": str(cutoff)} | done.coverage | tables)
         artifact = week.write(
             "sql_scores",
             {"runs.json": json_bytes(runs)},

@@ -103,9 +103,10 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             scored_at=dt.datetime.now(dt.UTC),
         )
         table = publisher.stage(week.warehouse, lists.table, context.run.run_id, week.settings)
+        digest = table_digest(week.warehouse, table)
         staged = {
             "table": str(table),
-            "digest": table_digest(week.warehouse, table),
+            "digest": digest,
             "run_id": context.run.run_id,
             "users_by_source": lists.users_by_source,
             "without": lists.without,
@@ -122,15 +123,15 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": lists.table.num_rows,
-                "table": staged["table"],
-                "digest": staged["digest"],
+                "table": str(table),
+                "digest": digest,
                 "users": lists.n_served,
                 "users_by_source": metadata.counts(lists.users_by_source, "source", "users"),
                 "users_without": metadata.counts(lists.without, "reason", "users"),
                 "sample": metadata.rows(sample),
                 **metadata.artifact(artifact),
             },
-            data_version=dg.DataVersion(staged["digest"]),
+            data_version=dg.DataVersion(digest),
         )
 
     @dg.asset(

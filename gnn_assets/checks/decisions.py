@@ -11,12 +11,11 @@ SEVERITY = {
 }
 
 
-def decision_checks(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+def decision_checks() -> list[dg.AssetChecksDefinition]:
     """nothing_after_the_cutoff_is_learned, gate_1_graph, gate_1_candidate."""
 
     @dg.asset_check(
         asset="hetero_graph",
-        partitions_def=weekly,
         description="Events planted after the cutoff change nothing that is learned from; else gate 1 is invalid.",
     )
     def nothing_after_the_cutoff_is_learned(
@@ -35,7 +34,6 @@ def decision_checks(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetCheck
         @dg.asset_check(
             asset="eval_report",
             name=name,
-            partitions_def=weekly,
             description=f"Gate 1 passes {what}. A fail is an error, inconclusive a warning; neither stops the run.",
         )
         def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:

@@ -13,7 +13,7 @@ from gnn_core.publishing.audit import RULE_NAMES, Verdict, audit
 from gnn_core.publishing.schema import live_table
 
 
-def audit_checks(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinition:
+def audit_checks() -> dg.AssetChecksDefinition:
     """Every blocking rule as a check of its own, from one reading of the staged table."""
 
     @dg.multi_asset_check(
@@ -23,7 +23,6 @@ def audit_checks(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinit
                 name=rule,
                 asset="recommendation_candidates",
                 blocking=True,
-                partitions_def=weekly,
                 description=f"Audit rule {rule.replace('_', ' ')}; the publisher asks it again by itself.",
             )
             for rule in RULE_NAMES

@@ -8,7 +8,7 @@ from gnn_assets.resources import Platform
 from gnn_core.contracts import CONTRACTS, TableContract, violations
 
 
-def contract_check(contract: TableContract, weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetChecksDefinition:
+def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
     """`raw_X_keeps_its_contract`: columns, types, key, foreign keys, value ranges, nothing after the as-of date."""
     parents = sorted({fk.table for fk in contract.foreign_keys})
 
@@ -16,7 +16,6 @@ def contract_check(contract: TableContract, weekly: dg.WeeklyPartitionsDefinitio
         asset=f"raw_{contract.name}",
         name="keeps_its_contract",
         blocking=True,
-        partitions_def=weekly,
         additional_deps=[f"raw_{parent}" for parent in parents],
         description=f"{contract.name}: columns, key {contract.key or '(none)'}, foreign keys, values are as declared.",
     )
@@ -31,6 +30,7 @@ def contract_check(contract: TableContract, weekly: dg.WeeklyPartitionsDefinitio
             severity=dg.AssetCheckSeverity.ERROR,
             description="; ".join(found) or None,
             metadata={
+                "week": week.key,
                 "rows": len(frames[contract.name]),
                 "violations": metadata.rows(pd.DataFrame({"violation": found})),
             },
@@ -39,6 +39,6 @@ def contract_check(contract: TableContract, weekly: dg.WeeklyPartitionsDefinitio
     return keeps_its_contract
 
 
-def source_checks(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+def source_checks() -> list[dg.AssetChecksDefinition]:
     """One contract check a table."""
-    return [contract_check(contract, weekly) for contract in CONTRACTS.values()]
+    return [contract_check(contract) for contract in CONTRACTS.values()]

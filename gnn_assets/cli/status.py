@@ -75,9 +75,10 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_row("α", f"{found['alpha']} (share of SQL in the hybrid's score; baseline {found['baseline']})")
     if found["promoted"]:
         table.add_row("decision", found["promoted"]["reason"])
-    if found["report"]:
-        table.add_row("report", found["report"])
     console.print(table)
+    if found["report"]:
+        # Outside the table, on one line of its own: it is there to be copied.
+        console.print(f"Report: {found['report']}", soft_wrap=True, highlight=False)
 
 
 def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:

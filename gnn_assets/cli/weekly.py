@@ -6,12 +6,12 @@ import datetime as dt
 import os
 import shutil
 import time
-from typing import Any
+import uuid
 
 import dagster as dg
 from rich.console import Console
-from rich.table import Table
 
+from gnn_assets.cli.display import Display
 from gnn_assets.cli.main import parse_week
 from gnn_assets.environment import PROJECT, Environment
 from gnn_assets.partitions import WEEK, weekly_partitions
@@ -64,35 +64,26 @@ def run_week(text: str | None, console: Console) -> int:
     week = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
     from gnn_assets.definitions import build_defs  # after DAGSTER_HOME is set, and not before it is needed
 
-    job = build_defs(where).resolve_job_def("weekly")
     key = week.isoformat()
-    if key not in weekly_partitions(settings.store).get_partition_keys():
-        raise ConfigError(f"week {key} is no partition: the store begins on {settings.store.first_week}")
-    console.print(f"Weekly job for the week of [bold]{key}[/bold], as of {week + WEEK} …")
+    if not weekly_partitions(settings.store).has_partition_key(key):
+        raise ConfigError(f"week {key} is no partition of the store: its first week is {settings.store.first_week}")
+    job = build_defs(where).resolve_job_def("weekly")
+    console.print(f"\nWeekly job for the week of [bold]{key}[/bold], as of {week + WEEK}")
     started = time.monotonic()
-    with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
-    _show_steps(result, console)
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance, Display(console) as display:
+        instance.add_event_listener(run_id, display.on_event)
+        # Dagster's own console log would bury the summary; the run's page in the UI has every line.
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = job.execute_in_process(
+            instance=instance, partition_key=key, raise_on_error=False, run_id=run_id, run_config=quiet
+        )
     _show_checks(result, console)
-    console.print(f"\n{'Done' if result.success else 'FAILED'} in {time.monotonic() - started:.0f} s.")
+    console.print(f"\n{'Done' if result.success else '[red]FAILED[/red]'} in {time.monotonic() - started:.0f} s.\n")
     from gnn_assets.cli import status
 
     status.show(status.status(), console)
     return 0 if result.success else 1
-
-
-def _show_steps(result: dg.ExecuteInProcessResult, console: Console) -> None:
-    table = Table("step", "seconds", title="Steps", title_justify="left")
-    for event in result.all_node_events:
-        if event.event_type_value == "STEP_SUCCESS":
-            table.add_row(event.step_key, f"{event.step_success_data.duration_ms / 1000:.1f}")
-        elif event.event_type_value == "STEP_FAILURE":
-            table.add_row(f"[red]{event.step_key}[/red]", "failed")
-    console.print(table)
-    for event in result.all_node_events:
-        if event.event_type_value == "STEP_FAILURE" and (error := event.step_failure_data.error):
-            cause: Any = error.cause or error
-            console.print(f"[red]{event.step_key}[/red]: {cause.message.strip()}", highlight=False)
 
 
 def _show_checks(result: dg.ExecuteInProcessResult, console: Console) -> None:

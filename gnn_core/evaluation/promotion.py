@@ -53,7 +53,7 @@ def decide(selection: Selection, verdict: GateVerdict) -> Decision:
             policy=selection.candidate,
             promoted=True,
             alpha=selection.alpha if selection.candidate == "hybrid" else None,
-            reason=f"The {selection.candidate} passed gate 1 and is promoted. {verdict.reason}",
+            reason=f"The {selection.candidate} passed gate 1 and is promoted.",
         )
     follow_up = (
         "Write down what was learned; product similarity from the embeddings remains as a fallback (phase 2B)."
@@ -64,6 +64,5 @@ def decide(selection: Selection, verdict: GateVerdict) -> Decision:
         policy=selection.baseline,
         promoted=False,
         alpha=None,
-        reason=f"Gate 1 is {verdict.verdict} for the {selection.candidate}, so {selection.baseline} is published. "
-        f"{verdict.reason} {follow_up}",
+        reason=f"Gate 1 is {verdict.verdict} for the {selection.candidate}, so {selection.baseline} is published. {follow_up}",
     )
