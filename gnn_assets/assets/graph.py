@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from gnn_assets import metadata

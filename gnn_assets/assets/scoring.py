@@ -38,7 +38,8 @@ def scoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             for version in SQL_VERSIONS:
                 done = compute_sql_scores(week.warehouse, week.tables, cutoff, version, week.settings)
                 tables = {"segment_scores": str(done.segment_scores), "lists": str(done.lists)}
-                runs.append({"version": version, "cutoff": str(cutoff)} | done.coverage | tables)
+                run: dict[str, str | int] = {"version": version, "cutoff": str(cutoff), **tables}
+                runs.append(run | done.coverage)
         artifact = week.write(
             "sql_scores",
             {"runs.json": json_bytes(runs)},

@@ -1,6 +1,6 @@
 """What follows from the gate: which policy the as-of refit serves. A pass promotes the candidate; anything else is SQL.
 
-What belongs here: the decision and its sentence. What does not: the verdict (gate.py), who is served (scoring/recommend).
+What belongs here: the decision and its sentence. What does not: the verdict (gate.py), who is served (scoring).
 """
 
 from __future__ import annotations
@@ -64,5 +64,6 @@ def decide(selection: Selection, verdict: GateVerdict) -> Decision:
         policy=selection.baseline,
         promoted=False,
         alpha=None,
-        reason=f"Gate 1 is {verdict.verdict} for the {selection.candidate}, so {selection.baseline} is published. {follow_up}",
+        reason=f"Gate 1 is {verdict.verdict} for the {selection.candidate}, so {selection.baseline} is published. "
+        + follow_up,
     )
