@@ -139,12 +139,6 @@ def _truncate(node: exp.Expr) -> exp.Expr | None:
     return _cast(node.copy(), "DATE") if isinstance(node, exp.DateTrunc) else None
 
 
-def _as_timestamp(node: exp.Expr) -> exp.Expr | None:
-    if isinstance(node.parent, exp.SafeFunc):
-        return None
-    return _cast(node.copy(), "TIMESTAMPTZ")
-
-
 def _safe_function(node: exp.Expr) -> exp.Expr:
     inner = node.this
     if not isinstance(inner, exp.StrToDate | exp.StrToTime):
@@ -281,8 +275,6 @@ _RULES: tuple[tuple[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]], ...]
     (exp.DateAdd, _as_date),
     (exp.DateTrunc, _truncate),
     (exp.TimestampTrunc, _truncate),
-    (exp.StrToTime, _as_timestamp),
-    (exp.UnixToTime, _as_timestamp),
     (exp.SafeFunc, _safe_function),
     (exp.Cast, _cast_rule),  # TryCast is one too
     (exp.Format, _format),
