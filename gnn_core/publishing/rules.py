@@ -46,6 +46,10 @@ def _floor(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
     return {"min_price": settings.eligibility.min_price_usd}
 
 
+def _enough(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
+    return {"min_products": settings.eligibility.min_products_per_vehicle}
+
+
 def _universal(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
     return {"universal_allowed": settings.scoring.universal_candidates > 0}
 
@@ -85,6 +89,11 @@ ROW_RULES = (
     RowRule("catalogue_price", "Every price is the catalogue's price of the week."),
     RowRule("catalogue_labels", "Every part type and image is the catalogue's."),
     RowRule("owned_vehicle", "Every vehicle named is owned by the user it is named for."),
+    RowRule(
+        "served_vehicle",
+        "Every vehicle named has at least {s.eligibility.min_products_per_vehicle} eligible products.",
+        _enough,
+    ),
     RowRule(
         "fitment",
         "Every product has a year/make/model fitment row for its vehicle, or is universal while universals are allowed "

@@ -1,4 +1,4 @@
--- Users whose slots are not 1, 2, …, n with n between @min_slots and @slots. Repeats are another rule's business.
+-- Users whose slots are not 1, 2, …, n with n between min_slots and slots. Repeats are another rule's business.
 SELECT
   user_id,
   CAST(NULL AS STRING) AS product_id,

@@ -1,4 +1,4 @@
--- How many users could be served, and how many of them are. A vehicle can be served with @min_products eligible products.
+-- How many users could be served, and how many of them are. A vehicle can be served with min_products eligible products.
 WITH served AS (
   SELECT f.vehicle_id
   FROM {fitment} AS f

@@ -1,4 +1,4 @@
--- Rows whose base product the user ordered in [@since, @until).
+-- Rows whose base product the user ordered in [since, until).
 WITH bought AS (
   SELECT DISTINCT e.user_id, p.base_product_id
   FROM {events} AS e

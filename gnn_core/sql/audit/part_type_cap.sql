@@ -1,4 +1,4 @@
--- Users with more than @max_per_part_type products of one part type, by the catalogue's word, not the row's.
+-- Users with more than max_per_part_type products of one part type, by the catalogue's word, not the row's.
 SELECT
   s.user_id,
   MAX(s.product_id) AS product_id,

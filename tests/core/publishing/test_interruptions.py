@@ -120,7 +120,7 @@ def test_interrupted_publish(request, world, reset, methods, after):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
 @pytest.mark.parametrize("methods", [WRITES, pytest.param(None, marks=pytest.mark.slow)], ids=["writes", "every call"])
-@pytest.mark.parametrize("target", [None, "r1"])
+@pytest.mark.parametrize("target", [None, pytest.param("r1", marks=pytest.mark.slow)])
 def test_interrupted_rollback(world, reset, methods, after, target):
     warehouse, _ = world
     old = live_state(warehouse, SETTINGS)

@@ -6,6 +6,8 @@ Every user gets P10, P20, P30, P40 in that order for their first vehicle; u10 ge
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,10 @@ from tests.core.builders import make_tables
 CONFIG = Path(__file__).parents[3] / "configs" / "gnn_config.yaml"
 WEEK = WeekTables(dt.date(2026, 6, 1))
 AT = dt.datetime(2026, 6, 1, 6, tzinfo=dt.UTC)
-LIMITS = {"publish": {"min_users": 6, "min_coverage": 0.8, "max_row_change": 0.31, "keep_versions": 2}}
+LIMITS = {
+    "warehouse": {"threads": 1},
+    "publish": {"min_users": 6, "min_coverage": 0.8, "max_row_change": 0.31, "keep_versions": 2},
+}
 
 OLD, NEW, CAMARO = "1967|ford|mustang", "2018|ford|mustang", "1969|chevrolet|camaro"
 USERS = [f"u{n:02d}" for n in range(1, 11)]
@@ -54,7 +59,12 @@ Row = dict[str, Any]
 
 def make_settings(**sections: Mapping[str, object]) -> Settings:
     """The shipped configuration with limits for ten users; sections lay over it."""
-    return load_settings(CONFIG, [LIMITS, sections])
+    return _load(json.dumps(sections, sort_keys=True))
+
+
+@functools.cache
+def _load(sections: str) -> Settings:
+    return load_settings(CONFIG, [LIMITS, json.loads(sections)])
 
 
 def contract_tables() -> dict[str, pd.DataFrame]:
@@ -201,6 +211,12 @@ MUTATIONS = (
     Mutation("invented part type", "catalogue_labels", change("u01", 1, part_type="Bumper")),
     Mutation("other product's image", "catalogue_labels", change("u01", 1, image_url="https://cdn.example/P20.jpg")),
     Mutation("other user's vehicle", "owned_vehicle", change("u01", 1, vehicle_id=CAMARO)),
+    Mutation(
+        "vehicle with too few parts",
+        "served_vehicle",
+        lambda rows: rows,
+        settings={"eligibility": {"min_products_per_vehicle": 9}},
+    ),
     Mutation("wrong year", "fitment", offer("u01", s4="P18")),
     Mutation(
         "universal, not allowed", "fitment", both(offer("u01", s4="UNI"), change("u01", 4, fitment_proof="universal"))
