@@ -1,6 +1,7 @@
 """Opens the warehouse that the settings name.
 
-What belongs here: the choice of engine, and where its clients come from. What does not: any operation.
+What belongs here: the choice of engine, and where its clients come from. What does not: any operation. The client of
+BigQuery takes longer to import than most commands on a DuckDB file take to run, so it is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -8,14 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import grpc
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery, bigquery_storage
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
-
 from gnn_core.config.data import WarehouseSettings
 from gnn_core.errors import WarehouseError
-from gnn_core.io.bigquery import BigQueryWarehouse
 from gnn_core.io.duckdb import DuckDbWarehouse
 from gnn_core.io.warehouse import Warehouse
 
@@ -35,14 +30,23 @@ def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
         return DuckDbWarehouse(state_dir / "warehouse.duckdb", settings)
     rest, storage = os.environ.get(EMULATOR_REST), os.environ.get(EMULATOR_GRPC)
     if not rest and not storage:
+        from gnn_core.io.bigquery import BigQueryWarehouse
+
         return BigQueryWarehouse(settings)
     if not rest or not storage:
         raise WarehouseError(f"{EMULATOR_REST} and {EMULATOR_GRPC} go together; set both or none")
     return open_emulator(settings, rest, storage)
 
 
-def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> BigQueryWarehouse:
+def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> Warehouse:
     """BigQuery behind an emulator: `rest` is http://host:port, `storage` is host:port of its gRPC side."""
+    import grpc
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery, bigquery_storage
+    from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+    from gnn_core.io.bigquery import BigQueryWarehouse
+
     # Rows come in messages larger than gRPC's default of 4 MB.
     channel = grpc.insecure_channel(storage, options=[("grpc.max_receive_message_length", -1)])
     return BigQueryWarehouse(
