@@ -1,37 +1,16 @@
 """Fixtures of the publishing tests: an in-memory warehouse that holds one week of a store of ten users."""
 
-import functools
-
 import pytest
 
-from gnn_core.io import duckdb as engine
-from gnn_core.io import sql
 from gnn_core.io.duckdb import DuckDbWarehouse
 from gnn_core.publishing import audit
 from gnn_core.publishing.publisher import publish, stage
 from gnn_core.publishing.rules import ROW_RULES
 from gnn_core.publishing.state import live_state
+from tests.core.publishing.translations import translated_once  # noqa: F401 - a fixture for all of them
 from tests.core.publishing.world import AT, WEEK, as_table, fill, good_rows, make_settings
 
 SETTINGS = make_settings()
-
-
-@pytest.fixture(scope="package", autouse=True)
-def translated_once():
-    """The same thirty statements run for every mutation; translating each of them once saves three quarters."""
-    parse, translate = functools.lru_cache(maxsize=None)(sql.parse), engine.to_duckdb
-    translations: dict[tuple, str] = {}
-
-    def cached(text, types, label):
-        key = (text, *sorted(types.items()))
-        if key not in translations:
-            translations[key] = translate(text, types, label)
-        return translations[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql, "parse", parse)
-        patch.setattr(engine, "to_duckdb", cached)
-        yield
 
 
 @pytest.fixture

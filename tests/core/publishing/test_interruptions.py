@@ -1,4 +1,8 @@
-"""Whatever call fails, before it runs or after: the live table is whole, old or new, and a second attempt completes."""
+"""Whatever call fails, before it runs or after: the live table is whole, old or new, and a second attempt completes.
+
+The fast tier fails after each write; failing before the next write leaves the same tables. The slow tier fails at every
+call, reads included, before and after.
+"""
 
 import itertools
 
@@ -13,6 +17,10 @@ from gnn_core.publishing.state import live_state, read_ledger
 from tests.core.publishing.world import AT, WEEK, as_table, change, fill, good_rows, make_settings
 
 SETTINGS = make_settings()
+WHEN = pytest.mark.parametrize(
+    "after",
+    [pytest.param(False, marks=pytest.mark.slow, id="before the call"), pytest.param(True, id="after the call")],
+)
 WRITES = ("create_table_as", "load", "move", "create_view", "drop", "ensure_dataset")
 
 
@@ -82,7 +90,7 @@ def interrupt_everywhere(action, methods, after):
             return
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+@WHEN
 @pytest.mark.parametrize("methods", [WRITES, pytest.param(None, marks=pytest.mark.slow)], ids=["writes", "every call"])
 def test_interrupted_publish(request, world, reset, methods, after):
     warehouse, staging = world
@@ -118,7 +126,7 @@ def test_interrupted_publish(request, world, reset, methods, after):
         assert ("move", "r3") in seen
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+@WHEN
 @pytest.mark.parametrize("methods", [WRITES, pytest.param(None, marks=pytest.mark.slow)], ids=["writes", "every call"])
 @pytest.mark.parametrize("target", [None, pytest.param("r1", marks=pytest.mark.slow)])
 def test_interrupted_rollback(world, reset, methods, after, target):
