@@ -1,0 +1,175 @@
+"""Does gate 1 tell right from wrong? Planted nulls and planted structures, many seeds, the whole offline loop.
+
+Null: the SQL cascade's own ordering is optimal, so every pass is a false one. Structure: what SQL cannot see is worth a
+stated lift; a pass is right. Prints each seed, then the share of passes with its Wilson interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gnn_core.config import Settings, load_settings
+from gnn_core.contracts import SNAPSHOT_TABLES
+from gnn_core.graph.split import build_timeline
+from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import Judged, choose, frozen_steps, judge, refit, train_on_validation
+from gnn_core.scoring.eligibility import eligible_mask
+from gnn_core.scoring.sql_baseline import SqlRecommender
+from gnn_core.simulate import StoreSize, World, simulate, store_profile, write_raw
+from gnn_core.simulate.sizes import STORE_END, size_of
+from gnn_core.snapshot import Snapshot, build_snapshot
+from gnn_core.stores.staging import RECIPES, stage_table
+from gnn_core.stores.week import WeekTables
+
+CONFIG = Path(__file__).parents[1] / "configs" / "gnn_config.yaml"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One simulated store, judged."""
+
+    seed: int
+    verdict: str
+    lift: float | None
+    low: float | None
+    high: float | None
+    users: int
+    best_step: int
+    candidate: str
+    candidate_verdict: str
+    smoother_lift: float | None
+    seconds: float
+
+
+def settings_for(size: StoreSize, seed: int, overrides: dict[str, Any]) -> Settings:
+    """The project's own config with the store's profile and the benchmark's overrides."""
+    return load_settings(CONFIG, [store_profile(size.name, seed), overrides])
+
+
+def judge_simulated(size: StoreSize, seed: int, world: World, overrides: dict[str, Any]) -> Judged:
+    """Raw tables → staging → snapshot → fit, choose, judge; the same functions as the weekly job, no Dagster."""
+    settings = settings_for(size, seed, overrides)
+    store = simulate(size, seed=seed, world=world)
+    warehouse = DuckDbWarehouse(":memory:", settings.warehouse)
+    write_raw(store, warehouse, settings)
+    week = WeekTables(STORE_END, settings.warehouse.work_dataset)
+    for name in RECIPES:
+        stage_table(warehouse, name, week, settings)
+    frames = {name: warehouse.read(week.table(name)).to_pandas() for name in SNAPSHOT_TABLES}
+    snapshot = build_snapshot(frames, pd.Timestamp(STORE_END).to_datetime64())
+    eligible_P = eligible_mask(snapshot.products, settings.eligibility)
+    timeline = build_timeline(pd.Timestamp(STORE_END), settings.split)
+    graphs: dict[str, GraphRecommender] = {}
+    for cut in timeline.validation:
+        graphs[cut.name] = train_on_validation(snapshot, cut, settings, eligible_P)
+    steps = frozen_steps([graphs[cut.name].best_step for cut in timeline.validation])
+
+    def graph_of(cut: Any, train: Snapshot) -> GraphRecommender:
+        if cut.name not in graphs:
+            graphs[cut.name] = refit(train, steps, settings)
+        return graphs[cut.name]
+
+    def make_sql(version: str) -> SqlRecommender:
+        return SqlRecommender(warehouse, week, version, settings)
+
+    selection = choose(snapshot, timeline.validation, settings, eligible_P, make_sql=make_sql, graph_of=graph_of)
+    return judge(snapshot, timeline, selection, settings, eligible_P, make_sql=make_sql, graph_of=graph_of)
+
+
+def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Two-sided 95 % interval of a share. Source: Wilson (1927)."""
+    share = hits / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def run(world: World, size: StoreSize, seeds: Sequence[int], overrides: dict[str, Any]) -> list[Trial]:
+    """Judge one store a seed, printing each."""
+    trials = []
+    for seed in seeds:
+        started = time.monotonic()
+        judged = judge_simulated(size, seed, world, overrides)
+        gate = judged.graph
+        trials.append(
+            Trial(
+                seed,
+                gate.verdict,
+                gate.lift,
+                gate.low,
+                gate.high,
+                gate.n_users,
+                max(judged.selection.best_steps),
+                judged.selection.candidate,
+                judged.candidate.verdict,
+                judged.comparison.lift("smoother").estimate,
+                time.monotonic() - started,
+            )
+        )
+        print("  " + " ".join(f"{k}={_shown(v)}" for k, v in vars(trials[-1]).items()), flush=True)
+    return trials
+
+
+def summary(world: World, trials: Sequence[Trial]) -> dict[str, Any]:
+    """Share of passes of the graph model, with its interval."""
+    passes = sum(t.verdict == "pass" for t in trials)
+    promoted = sum(t.candidate_verdict == "pass" for t in trials)
+    low, high = wilson(passes, len(trials))
+    lifts = [t.lift for t in trials if t.lift is not None]
+    return {
+        "world": world.name,
+        "n": len(trials),
+        "passes": passes,
+        "estimate": passes / len(trials),
+        "low": low,
+        "high": high,
+        "promoted": promoted,
+        "mean_lift": sum(lifts) / len(lifts) if lifts else None,
+        "seconds": sum(t.seconds for t in trials),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: `python -m benchmarks.planted --seeds 20`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--size", default="trial")
+    parser.add_argument("--lift", type=float, default=0.14, help="planted lift of the structure world")
+    parser.add_argument("--world", choices=("null", "structure", "both"), default="both")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    worlds = {"null": World.planted_null(), "structure": World.planted_structure(options.lift)}
+    found = []
+    for name, world in worlds.items():
+        if options.world in (name, "both"):
+            print(
+                f"{world.name}, size {options.size}, {options.seeds} seeds ({dt.date.fromisoformat(str(STORE_END))}):"
+            )
+            found.append(summary(world, run(world, size_of(options.size), range(options.seeds), {})))
+    for row in found:
+        print(
+            f"{row['world']}: gate 1 passes {row['passes']} of {row['n']} = {row['estimate']:.1%} "
+            f"[{row['low']:.1%}, {row['high']:.1%}], mean lift {_shown(row['mean_lift'])}, promoted {row['promoted']}, "
+            f"{row['seconds']:.0f} s"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
