@@ -1,3 +1,3 @@
 """Loads the fixtures that every part of the tests may use."""
 
-pytest_plugins = ["tests.fixtures.bigquery", "tests.fixtures.warehouse"]
+pytest_plugins = ["tests.fixtures.bigquery", "tests.fixtures.installation", "tests.fixtures.warehouse"]

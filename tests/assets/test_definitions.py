@@ -1,0 +1,157 @@
+"""What Dagster is told: every asset, check, job and schedule, written down so that a review sees it change."""
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+
+from gnn_assets.definitions import build_defs
+from gnn_assets.partitions import as_of, week_tables, weekly_partitions
+from gnn_core.contracts import CONTRACTS
+from gnn_core.publishing.audit import RULE_NAMES
+from tests.fixtures.installation import Installation
+
+RAW = {
+    "raw_users": "",
+    "raw_vehicles": "",
+    "raw_products": "",
+    "raw_sends": "",
+    "raw_ownership": "raw_users raw_vehicles",
+    "raw_fitment": "raw_products raw_vehicles",
+    "raw_events": "raw_products raw_users",
+    "raw_engagements": "raw_sends",
+}
+ASSETS = {
+    **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
+    "temporal_split": ("graph", " ".join(RAW), "python"),
+    "hetero_graph": ("graph", "temporal_split", "pytorch"),
+    "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
+    "embeddings": ("training", "gnn_checkpoint", "parquet pytorch"),
+    "sql_scores": ("scoring", "temporal_split", "sql"),
+    "validation_choice": ("scoring", "gnn_checkpoint sql_scores", "python"),
+    "gnn_scores": ("scoring", "gnn_checkpoint temporal_split", "parquet pytorch"),
+    "eval_report": (
+        "evaluation",
+        "hetero_graph gnn_checkpoint sql_scores gnn_scores validation_choice embeddings",
+        "python",
+    ),
+    "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
+    "recommendation_candidates": ("serving", "promoted_model", "pytorch sql"),
+    "recommendations": ("serving", "recommendation_candidates", "sql table"),
+}
+"""Asset → group, upstream assets, kinds. An asset upstream of itself reads its own last week."""
+
+BLOCKING = {(f"raw_{table}", "keeps_its_contract") for table in CONTRACTS}
+BLOCKING |= {("recommendation_candidates", rule) for rule in RULE_NAMES}
+INFORMING = {
+    ("hetero_graph", "nothing_after_the_cutoff_is_learned"),
+    ("eval_report", "gate_1_graph"),
+    ("eval_report", "gate_1_candidate"),
+}
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory):
+    return build_defs(Installation.create(tmp_path_factory.mktemp("definitions") / "empty").environment)
+
+
+@pytest.fixture(scope="module")
+def specs(definitions):
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+@pytest.fixture(scope="module")
+def graph(definitions):
+    return definitions.resolve_asset_graph()
+
+
+def words(text):
+    return set(text.split())
+
+
+def test_every_asset_has_its_group_parents_and_kinds(specs):
+    found = {
+        name: (spec.group_name, {d.asset_key.to_user_string() for d in spec.deps}, set(spec.kinds))
+        for name, spec in specs.items()
+    }
+    assert found == {name: (group, words(up), words(kinds)) for name, (group, up, kinds) in ASSETS.items()}
+
+
+def test_every_asset_has_an_owner_a_description_and_a_code_version(specs):
+    for name, spec in specs.items():
+        assert spec.owners == ["team:recommendations"], name
+        assert spec.description, f"{name} has no description"
+        assert len(spec.description) > 40, f"{name}: {spec.description!r} tells a newcomer nothing"
+        assert spec.code_version, name
+
+
+def test_every_asset_is_partitioned_by_the_same_weeks(specs):
+    weekly = dg.WeeklyPartitionsDefinition("2025-09-01", day_offset=1, timezone="UTC", fmt="%Y-%m-%d")
+    assert {name: spec.partitions_def for name, spec in specs.items()} == dict.fromkeys(ASSETS, weekly)
+
+
+def test_a_model_that_starts_warm_reads_the_week_before_and_nothing_later(specs):
+    week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+    for name in ("gnn_checkpoint", "promoted_model"):
+        own = [d for d in specs[name].deps if d.asset_key.to_user_string() == name]
+        assert [d.partition_mapping for d in own] == [week]
+
+
+def test_contracts_and_audit_block_and_gates_inform(graph):
+    found = {
+        (key.asset_key.to_user_string(), key.name): graph.get_check_spec(key).blocking for key in graph.asset_check_keys
+    }
+    assert found == dict.fromkeys(BLOCKING, True) | dict.fromkeys(INFORMING, False)
+
+
+def test_every_check_says_what_it_asks(graph):
+    for key in graph.asset_check_keys:
+        assert graph.get_check_spec(key).description, key
+
+
+def test_a_contract_check_waits_for_the_tables_that_its_foreign_keys_name(graph):
+    for name, contract in CONTRACTS.items():
+        key = dg.AssetCheckKey(dg.AssetKey(f"raw_{name}"), "keeps_its_contract")
+        waits = {d.asset_key.to_user_string() for d in graph.get_check_spec(key).additional_deps}
+        assert waits == {f"raw_{fk.table}" for fk in contract.foreign_keys}
+
+
+def test_weekly_job_runs_every_asset_and_every_check_in_one_process(definitions, graph):
+    job = definitions.resolve_job_def("weekly")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ASSETS)
+    assert set(job.asset_layer.asset_graph.asset_check_keys) == set(graph.asset_check_keys)
+    assert job.executor_def is dg.in_process_executor
+
+
+def test_steps_that_open_the_warehouse_share_one_pool(graph):
+    pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
+    opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
+    assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
+
+
+def test_the_schedule_runs_by_itself_for_the_week_that_has_just_ended(definitions):
+    (schedule,) = definitions.schedules
+    assert schedule.cron_schedule == "0 5 * * 1"
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == "weekly"
+    moment = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 3, 2, 5, tzinfo=dt.UTC))
+    (request,) = schedule.evaluate_tick(moment).run_requests
+    assert request.partition_key == "2026-02-23"
+
+
+def test_a_week_is_named_by_its_monday_and_known_up_to_the_next(definitions):
+    assert as_of("2026-02-23").isoformat() == "2026-03-02"
+    assert str(week_tables("2026-02-23", "work").table("events")) == "work.events_20260302"
+
+
+@pytest.mark.parametrize(("last_week", "newest"), [("2026-02-23", "2026-02-23"), ("2025-09-01", "2025-09-01")])
+def test_a_store_that_has_ended_has_no_later_week(tmp_path, last_week, newest):
+    made = Installation.create(tmp_path / "ended")
+    made.profile({"store": {"name": "ended", "last_week": last_week}})
+    assert weekly_partitions(made.settings.store).get_last_partition_key() == newest
+
+
+def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
+    made = Installation.create(tmp_path / "empty")
+    build_defs(made.environment).resolve_job_def("weekly")
+    assert not made.environment.state_dir.exists()
