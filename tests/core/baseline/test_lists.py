@@ -184,6 +184,21 @@ def test_users_with_the_same_cars_and_no_history_are_ranked_once(warehouse, monk
     assert {p for p, _ in lists_of(warehouse, scores)["buyer"]} == {"P1", "P2", "P3", "P4"}
 
 
+def test_variants_of_unlike_part_types_take_no_place_from_a_set_of_cars(warehouse):
+    """On the Mustang alone M1 is the best of its base and one of two carburetors; with the Civic, M2 is, a wheel."""
+    fits = {"M1": [CAR], "M2": [OTHER], "X1": [CAR], "X2": [CAR], "F1": [CAR, OTHER], "F2": [CAR, OTHER], "F3": [OTHER]}
+    products = {p: {"part_type": p if p[0] == "F" else "Carburetor"} for p in fits}
+    products |= {"M1": {"base_product_id": "M"}, "M2": {"base_product_id": "M", "part_type": "Wheel"}}
+    buyers = {f"z{i}": ["2018|tesla|s"] for i in range(8)}
+    n_orders = {"M2": 8, "M1": 6, "X1": 5, "X2": 4, "F1": 3, "F2": 2}
+    events = [(f"z{i}", p, "order", "2026-01-01", f"{p}{i}") for p, n in n_orders.items() for i in range(n)]
+    owns = {"both": [CAR, OTHER], "one": [CAR], **buyers}
+    load_week(warehouse, make_tables(owns=owns, fits=fits, products=products, events=events))
+    lists = lists_of(warehouse, compute_sql_scores(warehouse, WEEK, CUTOFF, "v5.18", SETTINGS))
+    assert [p for p, _ in lists["both"]] == ["M2", "X1", "X2", "F1"]
+    assert [p for p, _ in lists["one"]] == ["M1", "X1", "F1", "F2"]
+
+
 def test_purchases_are_excluded_for_365_days_to_the_microsecond_with_their_variants(warehouse):
     fits = {p: [CAR] for p in ("A1", "A1B", "C", "D", "E", "F")}
     products = {p: {"part_type": p, "base_product_id": "A1" if p == "A1B" else p} for p in fits}

@@ -34,6 +34,21 @@ def test_intent_of_an_audience_is_that_of_the_intent_table(warehouse):
     assert found == pytest.approx(want, rel=1e-6)
 
 
+def test_intent_counts_an_order_once_however_many_rows_it_has(warehouse):
+    """Twice o1, o2, twice the 3rd without a number, once the 4th: four orders, in the table and in the audience."""
+    car = "2018|ford|mustang"
+    moments = [("2026-01-01", "o1"), ("2026-01-02", "o1"), ("2026-01-02", "o2")]
+    moments += [("2026-01-03 08:00", None), ("2026-01-03 18:00", None), ("2026-01-04", None)]
+    tables = make_tables(owns={"u": [car]}, fits={"A": [car]}, events=[("u", "A", "order", *m) for m in moments])
+    load_week(warehouse, tables)
+    table = compute_sql_scores(warehouse, WEEK, CUTOFF, "v5.17", SETTINGS).intent
+    train = build_snapshot(tables, AS_OF).before(CUTOFF)
+    audience, _ = build_audience(train, np.array([0]))
+    want = pytest.approx(np.log(5) * 20)
+    assert rows_of(warehouse, table, "user_id", "product_id", "intent") == [("u", "A", want)]
+    assert audience_intent(audience, 1, START, SETTINGS.baseline)[0, 0] == want
+
+
 def test_intent_is_what_the_audience_knows_and_never_lifts_what_is_not_offered(warehouse):
     car = "2018|ford|mustang"
     tables = make_tables(
