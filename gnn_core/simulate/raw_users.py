@@ -2,7 +2,7 @@
 
 What belongs here: how true users look in the source, with everything that is wrong with it. Rates:
 17.5 % of values in `long_value` · 12 % of users with an older row that names another vehicle · 10 % with a newer
-row that carries consent alone · users without a valid vehicle (year NONE or 0, no vehicle at all) beside those with one ·
+row that carries consent alone · users without a valid vehicle (year NONE or 0, or no vehicle) ·
 makes and models in several cases, some padded.
 """
 
