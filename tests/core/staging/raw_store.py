@@ -17,7 +17,8 @@ from gnn_core.stores import Drops, WeekTables, stage_table
 
 AS_OF = dt.date(2026, 6, 1)
 WEEK = WeekTables(AS_OF)
-SETTINGS: Settings = load_settings(Path(__file__).parents[3] / "configs" / "gnn_config.yaml")
+CONFIG = Path(__file__).parents[3] / "configs" / "gnn_config.yaml"
+SETTINGS: Settings = load_settings(CONFIG)
 CONTRACT_STORE = replace(SETTINGS, store=replace(SETTINGS.store, tables="contract"))
 
 _S = pa.string()
