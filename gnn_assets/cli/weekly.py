@@ -65,8 +65,10 @@ def run_week(text: str | None, console: Console) -> int:
     from gnn_assets.definitions import build_defs  # after DAGSTER_HOME is set, and not before it is needed
 
     key = week.isoformat()
-    if not weekly_partitions(settings.store).has_partition_key(key):
-        raise ConfigError(f"week {key} is no partition of the store: its first week is {settings.store.first_week}")
+    weekly = weekly_partitions(settings.store)
+    if not weekly.has_partition_key(key):
+        first, last = settings.store.first_week, weekly.get_last_partition_key()
+        raise ConfigError(f"week {key} is no partition of the store: its complete weeks are {first} to {last}")
     job = build_defs(where).resolve_job_def("weekly")
     console.print(f"\nWeekly job for the week of [bold]{key}[/bold], as of {week + WEEK}")
     started = time.monotonic()
