@@ -35,7 +35,12 @@ class Entry:
 def tiny_settings() -> Settings:
     """The project's settings, sized for worlds of twenty products."""
     base = load_settings(CONFIG)
-    return replace(base, peers=replace(base.peers, als_factors=6, item_knn_shrinkage=1.0))
+    return replace(
+        base,
+        peers=replace(base.peers, als_factors=6, item_knn_shrinkage=1.0),
+        # Pseudo-orders are spread over the catalogue: the real ones would drown forty orders a car.
+        baseline=replace(base.baseline, smoother_segment_strength=2.0, smoother_make_strength=4.0),
+    )
 
 
 def _peer(name: str) -> Callable[[Tables, np.datetime64, Settings], Recommender]:

@@ -70,16 +70,18 @@ class Smoother:
         """(R, P) shares of orders, in [0, 1]."""
         owns = self._owns_AS[start:stop]
         n_segments = np.diff(owns.indptr)
-        scores = np.zeros((stop - start, len(self._pi_P)), dtype=np.float32)
+        scores = np.empty((stop - start, len(self._pi_P)), dtype=np.float32)
         scores[n_segments == 0] = self._pi_P
         # The first segment of every row, then the second of those that have one, and so on.
         for nth in range(int(n_segments.max(initial=0))):
             rows = np.flatnonzero(n_segments > nth)
-            scores[rows] = np.maximum(scores[rows], self._of_segments(owns.indices[owns.indptr[rows] + nth]))
+            theirs = self._of_segments(owns.indices[owns.indptr[rows] + nth])
+            scores[rows] = theirs if nth == 0 else np.maximum(scores[rows], theirs)
         return scores
 
     def _of_segments(self, segment_R: NDArray) -> NDArray[np.float32]:
-        scores = self._prior_weight_S[segment_R, None] * self._pi_MP[self._make_S[segment_R]]
+        scores = self._pi_MP[self._make_S[segment_R]]
+        scores *= self._prior_weight_S[segment_R, None]
         own = self._own_SP[segment_R]
         scores[np.repeat(np.arange(len(segment_R)), np.diff(own.indptr)), own.indices] += own.data
         return scores
