@@ -53,7 +53,8 @@ def cascade_scores(orders: Orders, vehicles_U3: Int, garage: Garage, fits_VP: sp
         key, count = np.unique(owned[1] * n_P + orders.product[owned[0]], return_counts=True)
         here = _look_up(key, count, group_V[v] * n_P + p)
         score = np.where((total_G[group_V[v]] >= floor) & (here >= 2), np.log1p(here) * weight, score)
-    return sparse.csr_matrix((score, fits_VP.indices, fits_VP.indptr), shape=fits_VP.shape)
+    # Rounded like the SQL, so that 10 ln 2 and 2 ln 32 are the same tie here and there.
+    return sparse.csr_matrix((np.round(score, 6), fits_VP.indices, fits_VP.indptr), shape=fits_VP.shape)
 
 
 def _look_up(keys: Int, values: Int, wanted: Int) -> Int:

@@ -200,10 +200,11 @@ class _Phase:
         scores = cascade_scores(orders, store.people.vehicles_U3, store.garage, store.catalogue.fits_VP)
         vehicles_N3 = store.people.vehicles_U3[self.visits.user_N[self.mailed_N]]
         slot = weighted_picks(self.rng, SLOT_WEIGHTS, len(vehicles_N3))
+        known_P = store.catalogue.eligible_P & (store.catalogue.launch_P <= self.start)
         picks = otherwise.copy()
         for start in range(0, len(vehicles_N3), 512):
             rows = slice(start, start + 512)
-            top = best_k(user_scores(scores, vehicles_N3[rows], store.catalogue.eligible_P), 4)
+            top = best_k(user_scores(scores, vehicles_N3[rows], known_P), 4)
             pick = top[np.arange(len(top)), slot[rows]]
             picks[rows] = np.where(pick >= 0, pick, otherwise[rows])
         return picks

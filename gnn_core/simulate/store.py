@@ -20,14 +20,14 @@ from gnn_core.simulate.choice import Demand, build_demand
 from gnn_core.simulate.ledger import Ledger, joined
 from gnn_core.simulate.mail import mail_tables
 from gnn_core.simulate.measure import Share, measure_shares
-from gnn_core.simulate.people import build_people, build_visits
+from gnn_core.simulate.people import Visits, build_people, build_visits
 from gnn_core.simulate.planting import Planted, plant
 from gnn_core.simulate.products import build_catalogue
 from gnn_core.simulate.raw_catalogue import catalogue_table, fitment_table
 from gnn_core.simulate.raw_events import events_table
 from gnn_core.simulate.raw_orders import historical_orders
 from gnn_core.simulate.raw_users import name_people, user_attributes
-from gnn_core.simulate.shopping import PHASES, Shop, shop
+from gnn_core.simulate.shopping import PHASES, Planter, Shop, shop
 from gnn_core.simulate.sizes import STORE_END, STREAM_START, TEST_START, StoreSize, size_of
 from gnn_core.simulate.streams import Streams
 from gnn_core.simulate.truth import Truth
@@ -76,16 +76,7 @@ def simulate(size: str | StoreSize, *, seed: int, world: World | None = None) ->
     visits = build_visits(size, streams)
     store = Shop(size, world, garage, catalogue, people, demand)
     planted: list[Planted] = []
-
-    def planter(so_far: Ledger, start: int) -> sparse.csr_matrix:
-        now = visits.between(start, PHASES[PHASES.index(start) + 1])
-        audience_V = np.bincount(people.vehicles_U3[now.user_N, 0], minlength=len(garage.vehicle_ids))
-        orders = so_far.orders(size.users).before(start)
-        last = start == TEST_START
-        planted.append(plant(world, orders, people.vehicles_U3, audience_V, garage, demand, strict=last))
-        return planted[-1].utility_VP
-
-    ledger, mailed = shop(store, visits, streams, planter if world.planted else None)
+    ledger, mailed = shop(store, visits, streams, _planter(store, visits, planted) if world.planted else None)
     visitors = browse_as_visitor(size, catalogue, demand, int(ledger.order_E.max()) + 1, streams)
     guests = guest_orders(size, garage, demand, streams)
     names = name_people(size.users + n_without_vehicle(size), streams)
@@ -109,6 +100,21 @@ def simulate(size: str | StoreSize, *, seed: int, world: World | None = None) ->
         structure_weight=planted[-1].weight if planted else None,
     )
     return RawStore(size, seed, world, tables, truth, long_share)
+
+
+def _planter(store: Shop, visits: Visits, planted: list[Planted]) -> Planter:
+    """Plants each window when its turn comes, and keeps what was planted."""
+
+    def utilities(so_far: Ledger, start: int) -> sparse.csr_matrix:
+        vehicles_U3 = store.people.vehicles_U3
+        now = visits.between(start, PHASES[PHASES.index(start) + 1])
+        audience_V = np.bincount(vehicles_U3[now.user_N, 0], minlength=len(store.garage.vehicle_ids))
+        # The test window is the one that is judged; the shorter history of the other may support less.
+        strict = start == TEST_START
+        planted.append(plant(store.world, so_far, vehicles_U3, audience_V, store.garage, store.demand, strict=strict))
+        return planted[-1].utility_VP
+
+    return utilities
 
 
 def _only_eligible(demand: Demand, eligible_P: np.ndarray) -> Demand:

@@ -75,7 +75,7 @@ class World:
     @classmethod
     def planted_structure(cls, lift: float = 0.2) -> World:
         """Platforms across makes matter, and segments are too sparse for SQL to see it; `lift` is what is to be had."""
-        return cls._planted("planted_structure", appeal=0.3, platform=1.3, planted="structure", lift=lift)
+        return cls._planted("planted_structure", appeal=0.3, platform=0.8, planted="structure", lift=lift)
 
     @classmethod
     def _planted(cls, name: str, *, appeal: float, platform: float, planted: str, lift: float) -> World:
