@@ -121,9 +121,8 @@ def _zscore(values: NDArray[np.float64], row: Int) -> NDArray[np.float64]:
     count = np.bincount(row)[row]
     centred = values - (np.bincount(row, weights=values)[row] / count)
     deviation = np.sqrt(np.bincount(row, weights=centred**2)[row] / count)
-    # A constant row has rounding noise for a deviation; only its extremes tell it from a row that varies.
-    varies = _per_row(np.maximum, values, row) > _per_row(np.minimum, values, row)
-    return _divide(centred, np.where(varies, deviation, 0.0))
+    # A constant row has deviation exactly 0: sums of equal 24-bit values are exact in float64.
+    return _divide(centred, deviation)
 
 
 def _rank(values: NDArray[np.float64], row: Int) -> NDArray[np.float64]:

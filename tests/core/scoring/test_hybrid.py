@@ -43,6 +43,12 @@ def test_a_row_that_tells_nothing_is_zero(how):
 
 
 @pytest.mark.parametrize("how", SCALES)
+def test_a_long_constant_row_leaves_no_rounding_noise(how):
+    scores = np.full((1, 9_973), 1 / 3, dtype=np.float32)
+    assert not scale_block(scores, np.ones(scores.shape, dtype=bool), how).any()
+
+
+@pytest.mark.parametrize("how", SCALES)
 def test_rows_are_scaled_alone_whatever_the_chunk(how, monkeypatch):
     rng = np.random.default_rng(1)
     scores, mask = rng.standard_normal((7, 5)).astype(np.float32), rng.random((7, 5)) < 0.6

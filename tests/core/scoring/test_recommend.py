@@ -157,7 +157,8 @@ def test_universals_compete_when_the_setting_lets_them_and_say_so():
     assert [r["fitment_proof"] for r in ann] == ["universal", "fitment", "fitment", "fitment"]
     assert (ann[0]["vehicle_id"], ann[0]["reason"]) == (C69, "Universal part, made for any vehicle")
     # Fay's Nova now fills three slots; a thin vehicle is still not recommended for.
-    assert [r["product_id"] for r in rows if r["user_id"] == "fay"] == ["U", "N4", "N3"]
+    fay = [(r["product_id"], r["vehicle_id"]) for r in rows if r["user_id"] == "fay"]
+    assert fay == [("U", NOVA), ("N4", NOVA), ("N3", NOVA)]
     assert "eve" not in {r["user_id"] for r in rows}
 
 
@@ -207,6 +208,9 @@ def test_a_share_of_zero_serves_sql_and_sql_as_policy_serves_itself():
     assert _recommend(sql=Fixed("sql_v5.18", SQL), settings=none).users_by_source == {"sql_v5.18": 5}
     sql = Fixed("sql_v5.18", SQL)
     assert _recommend(sql, sql=sql, settings=none, source="sql_v5.18").users_by_source == {"sql_v5.18": 5}
+    half = _settings(serving={"hybrid_share": 0.5, "share_salt": "s"})
+    whole = _recommend(sql, sql=sql, settings=half, source="sql_v5.18").table
+    assert whole["user_id"].to_pylist() == sorted(whole["user_id"].to_pylist())  # one policy, not two halves
     with pytest.raises(ConfigError, match=r"hybrid_share is 0\.0.*no SQL recommender"):
         _recommend(settings=none)
 

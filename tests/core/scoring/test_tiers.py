@@ -1,5 +1,7 @@
 """Cold, warm, hot at a moment."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gnn_core.scoring.tiers import engagement_tiers
@@ -22,5 +24,8 @@ def test_tiers_are_over_all_history_before_the_moment():
         ],
     )
     assert engagement_tiers(snapshot).tolist() == ["hot", "cold", "hot", "hot", "warm"]
+    # A snapshot that was not cut, only dated, tells no more.
+    moment = np.datetime64("2026-04-15", "us")
+    assert engagement_tiers(replace(snapshot, as_of=moment)).tolist() == ["cold", "cold", "hot", "hot", "cold"]
     earlier = snapshot.before(np.datetime64("2026-04-15"))
     assert engagement_tiers(earlier).tolist() == ["cold", "cold", "hot", "hot", "cold"]
