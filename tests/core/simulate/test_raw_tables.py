@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from gnn_core.simulate import SOURCES
+from gnn_core.simulate.products import IMAGE_NONE
 from gnn_core.simulate.sizes import STORE_END
 
 PROPERTY = pa.struct(
@@ -133,17 +134,24 @@ def test_exact_duplicates_occur(tiny):
 
 def test_several_events_report_one_order(tiny):
     reports: dict[str, set[str]] = {}
+    moments: dict[str, list[dt.datetime]] = {}
+    places = Counter()
     for name in ("placed order", "ordered product", "consumer website order"):
         for row in named(tiny.tables["events"], name):
             numbers = [p for p in row["event_properties"] if p["property_name"].lower() == "orderid"]
             assert len(numbers) == 1
+            places["text" if numbers[0]["string_value"] else "long"] += 1
             number = numbers[0]["string_value"] or str(numbers[0]["long_value"])
             reports.setdefault(number, set()).add(name)
+            moments.setdefault(number, []).append(row["client_event_timestamp"])
     ways = Counter(frozenset(names) for names in reports.values())
     assert len(ways) >= 4
     assert ways[frozenset(["placed order", "ordered product"])] > 5
+    assert min(places["text"], places["long"]) > 20
     everybody = np.concatenate([tiny.truth.ledger.order_E, tiny.truth.visitors.order_E])
     assert len(reports) == len(np.unique(everybody[everybody >= 0]))
+    spans = [max(times) - min(times) for times in moments.values()]
+    assert dt.timedelta(seconds=1) < max(spans) < dt.timedelta(minutes=2)
 
 
 def test_prices_and_images_come_in_every_form(tiny):
@@ -163,6 +171,7 @@ def test_catalogue_has_what_may_not_be_recommended(tiny):
     rows = tiny.tables["catalogue"].to_pylist()
     numbers = [row["PartNumber"].strip().upper() for row in rows]
     assert len(set(numbers)) < len(numbers)
+    assert len({row["PartNumber"] for row in rows}) == len(rows), "only UPPER and TRIM reveal a repeat"
     assert set(numbers) == set(tiny.truth.product_ids)
     assert any(row["PartNumber"] != row["PartNumber"].strip().upper() for row in rows)
     for prefix in ("EXT-", "GIFT-", "WARRANTY-", "SERVICE-", "PREAUTH-"):
@@ -190,6 +199,25 @@ def test_excepted_commodity_types_are_sold(small):
         not {"Lug Bolt", "Radiator Cap", "Pinion Washer", "Ignition Key", "Exhaust Clamp", "Stripe Decal"}
         & eligible_types
     )
+
+
+def test_what_is_eligible_keeps_every_rule(small):
+    truth = small.truth.shop.catalogue
+    eligible = truth.eligible_P
+    assert 0.7 < eligible.mean() < 0.9
+    for barred in (
+        truth.refurbished_P,
+        truth.service_P,
+        truth.price_P < 50,
+        ~truth.seen_P,
+        truth.image_P == IMAGE_NONE,
+    ):
+        assert barred.any()
+        assert not eligible[barred].any()
+    unknown = truth.part_types[truth.type_P] == "UNKNOWN"
+    assert (truth.price_P[unknown & eligible] >= 3000).all()
+    assert (unknown & eligible).any()
+    assert truth.price_P[eligible].min() < 65
 
 
 def test_fitment_says_what_is_true_after_cleaning(tiny):

@@ -86,12 +86,20 @@ def test_oracle_knows_taste_and_never_offers_what_does_not_fit(tiny):
     assert np.array_equal(truth.oracle_scores(truth.user_ids[:50], shuffled), scores[:, ::-1])
     stranger = truth.oracle_scores(truth.user_ids[:2], ["NO-SUCH-1", truth.product_ids[3]])
     assert (stranger[:, 0] == NEVER).all()
-    twins = truth.shop.people
-    same = np.flatnonzero(
-        (twins.vehicles_U3 == twins.vehicles_U3[0]).all(axis=1) & (twins.favourite_U != twins.favourite_U[0])
-    )
-    other = truth.oracle_scores(truth.user_ids[same[:1]], truth.product_ids)
-    assert not np.allclose(other, scores[0])
+
+
+def test_oracle_adds_the_favourite_kit_and_the_feeling_for_price(tiny):
+    truth = tiny.truth
+    people, demand = truth.shop.people, truth.shop.demand
+    only = np.flatnonzero(people.vehicles_U3[:, 1] < 0)[:30]
+    scores = truth.oracle_scores(truth.user_ids[only], truth.product_ids)
+    plain = np.log(truth.choice_probabilities(truth.vehicle_ids[people.vehicles_U3[only, 0]]).clip(1e-300))
+    may = scores > NEVER
+    for row, user in enumerate(only):
+        own = truth.shop.world.taste * (demand.kit_P == people.favourite_U[user])
+        own = own + people.thrift_U[user] * demand.log_price_P
+        rest = (scores[row] - plain[row] - own)[may[row]]
+        assert np.ptp(rest) < 1e-4
 
 
 def test_unknown_ids_are_named(tiny):
