@@ -23,7 +23,7 @@ def simulate_store(size: str, seed: int, console: Console) -> None:
     store = simulate(size, seed=seed)
     settings = adopt_profile(where, store_profile(size, seed))
     write_raw(store, where.warehouse(settings), settings)
-    console.print(format_shares(store.shares()), markup=False, highlight=False)
+    console.print(format_shares(store.shares()), markup=False, highlight=False, soft_wrap=True)
     console.print(f"Raw tables are in the warehouse of {where.state_dir}; `gnn run` is next.", soft_wrap=True)
 
 

@@ -23,6 +23,7 @@ from gnn_core.errors import ArtifactError, ShapeError
 from gnn_core.graph.interactions import add_up, event_weights
 from gnn_core.model.inputs import queries
 from gnn_core.model.network import Encoded, Network
+from gnn_core.model.shrinkage import Strengths
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, fingerprint
@@ -170,7 +171,7 @@ class GraphRecommender:
             "rows": self._rows,
             "graph": plan.graph.digest(),
             "as_of": str(plan.graph.as_of),
-            "prior_strength": plan.strength,
+            "prior_strengths": asdict(plan.strengths),
             "best_step": self.best_step,
             "history": [{k: v for k, v in entry.items() if k != "seconds"} for entry in self.history],
         }
@@ -191,8 +192,8 @@ class GraphRecommender:
         if checkpoint.meta["model"] != asdict(settings.model):
             raise ArtifactError("checkpoint: made with other model settings; fit again")
         with pinned(settings.training.threads, settings.training.seed):
-            strength = float(checkpoint.meta["prior_strength"])
-            plan = build_plan(train, settings, loaded._device, strength=strength, folds=False)
+            strengths = Strengths(**checkpoint.meta["prior_strengths"])
+            plan = build_plan(train, settings, loaded._device, strengths=strengths, folds=False)
             if plan.graph.digest() != checkpoint.meta["graph"]:
                 raise ArtifactError(
                     f"checkpoint: fitted on another graph (as of {checkpoint.meta['as_of']}) than the snapshot as of "

@@ -19,9 +19,10 @@ from gnn_core.errors import DataError
 from gnn_core.graph.hetero import EdgeType, HeteroGraph, Structure, build_graph, build_structure
 from gnn_core.graph.interactions import kind_weights
 from gnn_core.model.edges import Edges
-from gnn_core.model.factors import Evidence, Factors, Fitting, choose_strength, compute_factors, gather_evidence
+from gnn_core.model.factors import Factors, compute_factors
 from gnn_core.model.inputs import GraphInputs, graph_inputs
 from gnn_core.model.network import TableSizes
+from gnn_core.model.shrinkage import Evidence, Fitting, Strengths, choose_strengths, gather_evidence
 from gnn_core.snapshot import Int, Snapshot
 from gnn_core.training.batches import BatchMaker
 from gnn_core.training.examples import build_examples, event_log, fold_of_users
@@ -37,8 +38,8 @@ class Plan:
 
     graph: HeteroGraph
     inputs: GraphInputs
-    strength: float
-    """Prior strength of the vehicle factors, in orders."""
+    strengths: Strengths
+    """Prior strengths of the vehicle factors, in orders."""
     user_row_U: Int
     """Row of each user in the table of user ids: users with an event, by id; -1 for the others."""
     folds: list[Fold]
@@ -74,20 +75,22 @@ class _Assembler:
         events = self.train.events.take(keep_E)
         return gather_evidence(events, self.structure.owns_US, len(self.train.product_ids), self.settings.graph)
 
-    def inputs(self, keep_E: NDArray[np.bool_], evidence: Evidence, strength: float) -> tuple[HeteroGraph, GraphInputs]:
+    def inputs(
+        self, keep_E: NDArray[np.bool_], evidence: Evidence, strengths: Strengths
+    ) -> tuple[HeteroGraph, GraphInputs]:
         visible = replace(self.train, events=self.train.events.take(keep_E))
         graph = build_graph(visible, self.settings.graph, self.structure)
-        inputs = graph_inputs(graph, self._factors(evidence, strength), self.user_row_U, self.shared).to(self.device)
+        inputs = graph_inputs(graph, self._factors(evidence, strengths), self.user_row_U, self.shared).to(self.device)
         self.shared = inputs.fitment_edges
         return graph, inputs
 
-    def _factors(self, evidence: Evidence, strength: float) -> Factors:
+    def _factors(self, evidence: Evidence, strengths: Strengths) -> Factors:
         model = self.settings.model
         return compute_factors(
             self.fitting,
             evidence,
             self.train.part_type_P,
-            strength=strength,
+            strengths=strengths,
             vehicle_rank=model.vehicle_factors,
             item_rank=model.item_factors,
             attribute_weight=model.item_attribute_weight,
@@ -96,7 +99,7 @@ class _Assembler:
 
 
 def build_plan(
-    train: Snapshot, settings: Settings, device: torch.device, *, strength: float | None = None, folds: bool = True
+    train: Snapshot, settings: Settings, device: torch.device, *, strengths: Strengths | None = None, folds: bool = True
 ) -> Plan:
     """Graphs, factors and examples of a snapshot.
 
@@ -104,7 +107,7 @@ def build_plan(
         train: cut at the moment of training.
         settings: whole configuration.
         device: where tensors live.
-        strength: prior strength to take over from an earlier fit; None = choose it on held-out users.
+        strengths: prior strengths to take over from an earlier fit; None = choose them on held-out users.
         folds: False leaves out what only training needs.
     Raises:
         DataError: there is no event to learn from, no user with an event owns a vehicle, or no product fits anything.
@@ -119,21 +122,21 @@ def build_plan(
     everyone = np.ones(len(ev), dtype=bool)
     hidden_E = fold_of_users(train.user_ids, training.folds, training.seed)[ev.user_E]
     present = [k for k in range(training.folds) if (hidden_E == k).any() and not (hidden_E == k).all()]
-    evidence = {k: shop.evidence(hidden_E != k) for k in (present if folds or strength is None else [])}
-    if strength is None:
-        strength = choose_strength(shop.fitting, [(evidence[k], shop.evidence(hidden_E == k)) for k in present])
-    graph, inputs = shop.inputs(everyone, shop.evidence(everyone), strength)
-    logger.info("graph %s, prior strength %g orders", graph.summary(), strength)
-    plan = Plan(graph, inputs, strength, shop.user_row_U, [])
+    evidence = {k: shop.evidence(hidden_E != k) for k in (present if folds or strengths is None else [])}
+    if strengths is None:
+        strengths = choose_strengths(shop.fitting, [(evidence[k], shop.evidence(hidden_E == k)) for k in present])
+    graph, inputs = shop.inputs(everyone, shop.evidence(everyone), strengths)
+    logger.info("graph %s, %s", graph.summary(), strengths)
+    plan = Plan(graph, inputs, strengths, shop.user_row_U, [])
     if folds:
-        plan.folds.extend(_folds(shop, hidden_E, present, evidence, strength))
+        plan.folds.extend(_folds(shop, hidden_E, present, evidence, strengths))
         if not plan.folds:
             raise DataError("graph model: all events are one user's; training needs users to hold out")
     return plan
 
 
 def _folds(
-    shop: _Assembler, hidden_E: Int, present: list[int], evidence: dict[int, Evidence], strength: float
+    shop: _Assembler, hidden_E: Int, present: list[int], evidence: dict[int, Evidence], strengths: Strengths
 ) -> list[Fold]:
     train, settings = shop.train, shop.settings
     kinds = kind_weights(settings.graph)
@@ -142,7 +145,7 @@ def _folds(
     fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
     made = []
     for k in present:
-        _, inputs = shop.inputs(hidden_E != k, evidence[k], strength)
+        _, inputs = shop.inputs(hidden_E != k, evidence[k], strengths)
         supervised = examples.take((fold_U[examples.user_N] == k) & (examples.weight_N > 0))
         if not len(supervised):
             continue
