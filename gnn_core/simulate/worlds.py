@@ -73,8 +73,11 @@ class World:
         return cls._planted("planted_null", appeal=0.8, platform=0.0, planted="null", lift=0.0)
 
     @classmethod
-    def planted_structure(cls, lift: float = 0.2) -> World:
-        """Platforms across makes matter, and segments are too sparse for SQL to see it; `lift` is what is to be had."""
+    def planted_structure(cls, lift: float = 0.15) -> World:
+        """Platforms across makes matter, and segments are too sparse for SQL to see it; `lift` is what is to be had.
+
+        The `trial` size supports 0.15 with every seed tried (46), and 0.2 with all of them but one.
+        """
         return cls._planted("planted_structure", appeal=0.3, platform=0.8, planted="structure", lift=lift)
 
     @classmethod
