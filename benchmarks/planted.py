@@ -147,6 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", default="trial")
     parser.add_argument("--lift", type=float, default=0.14, help="planted lift of the structure world")
     parser.add_argument("--world", choices=("null", "structure", "both"), default="both")
+    parser.add_argument(
+        "--max-steps", type=int, default=20, help="training steps at most, to keep 40 stores affordable"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     worlds = {"null": World.planted_null(), "structure": World.planted_structure(options.lift)}
@@ -156,7 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(
                 f"{world.name}, size {options.size}, {options.seeds} seeds ({dt.date.fromisoformat(str(STORE_END))}):"
             )
-            found.append(summary(world, run(world, size_of(options.size), range(options.seeds), {})))
+            overrides = {"training": {"max_steps": options.max_steps}}
+            found.append(summary(world, run(world, size_of(options.size), range(options.seeds), overrides)))
     for row in found:
         print(
             f"{row['world']}: gate 1 passes {row['passes']} of {row['n']} = {row['estimate']:.1%} "

@@ -177,3 +177,7 @@ def parse_week(text: str | None) -> dt.date | None:
     if day.weekday() != 0:
         raise ConfigError(f"--week {text} is a {day:%A}; weeks are named by their Monday")
     return day
+
+
+if __name__ == "__main__":
+    app()

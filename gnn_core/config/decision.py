@@ -56,7 +56,7 @@ class EvaluationSettings:
     peers: tuple[str, ...]
     """Names of the recommenders that stand beside SQL and the graph in the report."""
     smoother_multiples: tuple[float, ...]
-    """The smoother's two strengths are re-chosen on the validation window from these multiples of the configured ones."""
+    """The smoother's two strengths are re-chosen on validation from these multiples of the configured ones."""
 
     def __post_init__(self) -> None:
         if not self.smoother_multiples or min(self.smoother_multiples) <= 0:
