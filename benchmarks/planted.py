@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lift", type=float, default=0.14, help="planted lift of the structure world")
     parser.add_argument("--world", choices=("null", "structure", "both"), default="both")
     parser.add_argument(
-        "--max-steps", type=int, default=20, help="training steps at most, to keep 40 stores affordable"
+        "--max-steps", type=int, default=5, help="training steps at most: 40 stores have to be affordable"
     )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
