@@ -24,7 +24,7 @@ demo: $(STAMP) ## Simulate a parts store, run the weekly job on it through Dagst
 	$(BIN)/gnn demo
 
 test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)
-	$(BIN)/python -m pytest -n 2 -m "not emulator and not browser and not k8s and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not emulator and not browser and not k8s and not slow and not real_data"
 
 test-all: $(STAMP) ## Run every test that this machine can run
 	$(BIN)/python -m pytest -n 2
@@ -43,7 +43,7 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Print the benchmarks
+bench: $(STAMP) ## Print the benchmarks (planted worlds, a few seeds)
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove the state directory of the demo
