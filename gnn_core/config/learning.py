@@ -100,6 +100,8 @@ class TrainingSettings:
     patience: int
     """Validations without a better Recall@10 before training stops."""
     gradient_clip: float
+    weight_averaging: float
+    """Memory of the running average of the weights, a step; 0 judges and keeps the last weights themselves."""
     fitting_negatives: int
     global_negatives: int
     fitting_loss_weight: float
@@ -139,5 +141,6 @@ class TrainingSettings:
         for name in ("longest_history", "threads"):
             at_least(self, name, 1)
         within(self, "warm_share", 0, 1)
+        within(self, "weight_averaging", 0, 0.9999)
         at_least(self, "loss_tau_days", 1e-9)
         at_least(self, "gradient_clip", 1e-9)

@@ -7,6 +7,7 @@ Shape letters: E edges, T targets, N sources, H width.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from scipy import sparse
 from torch import Tensor
 
 from gnn_core.graph.hetero import EDGE_TYPES, NODE_TYPES, EdgeType, HeteroGraph
+
+# Torch says so once a process whoever asks; the one product that is used here is tested against hand values.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
 
 class Edges:

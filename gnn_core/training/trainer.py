@@ -28,7 +28,7 @@ from gnn_core.training.losses import own_scores, sampled_softmax, shared_scores,
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, float], None]
 """Called after each step with (step, max_steps, loss)."""
-BEST = "best/"
+BEST, AVERAGE = "best/", "average/"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,11 @@ class Fold:
 
 
 class Trainer:
-    """Trains a network; afterwards the network holds the best state, and `history` says how it went."""
+    """Trains a network; afterwards the network holds the best state, and `history` says how it went.
+
+    What is judged and kept is a running average of the weights: single states differ from one validation to the next by
+    more than what is to be learned.
+    """
 
     def __init__(
         self,
@@ -79,7 +83,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best_step = 0
         self._best_value, self._stale, self._step = -math.inf, 0, 0
-        self._best_state = _copy(network)
+        self._average = _copy(network)
+        self._best_state = self._average
         self._losses: list[float] = []
         self._draws: dict[str, int] = {}
 
@@ -104,10 +109,9 @@ class Trainer:
                 self._judge(started)
             if self._state_file is not None and self._step % self._settings.checkpoint_every == 0:
                 save(self._state(), self._state_file)
-        if self._validate is not None:
-            self.network.load_state_dict(self._best_state)
-        else:
-            self.best_step = self._step
+        if self._validate is None:
+            self.best_step, self._best_state = self._step, self._average
+        self.network.load_state_dict(self._best_state)
 
     def _out_of_patience(self) -> bool:
         return self._validate is not None and self._stale >= self._settings.patience
@@ -130,9 +134,16 @@ class Trainer:
                 "Lower training.learning_rate or training.gradient_clip."
             )
         self.optimizer.step()
+        self._update_average()
         for kind, n in batch.draws.items():
             self._draws[kind] = self._draws.get(kind, 0) + n
         return value
+
+    def _update_average(self) -> None:
+        """Exponential average of the weights, with a short memory at first, so that the start does not linger."""
+        memory = min(self._settings.weight_averaging, self._step / (self._step + 10))
+        now = _copy(self.network)
+        self._average = {name: now[name].lerp(old, memory) for name, old in self._average.items()}
 
     def _loss(self, inputs: GraphInputs, batch: Batch) -> Tensor:
         network, settings = self.network, self._settings
@@ -150,7 +161,12 @@ class Trainer:
         return settings.fitting_loss_weight * fitting + (1 - settings.fitting_loss_weight) * everything
 
     def _judge(self, started: float) -> None:
-        value = None if self._validate is None else self._validate()
+        value = None
+        if self._validate is not None:
+            raw = _copy(self.network)
+            self.network.load_state_dict(self._average)
+            value = self._validate()
+            self.network.load_state_dict(raw)
         entry = {
             "step": self._step,
             "loss": float(np.mean(self._losses)) if self._losses else None,
@@ -167,7 +183,7 @@ class Trainer:
             raise DivergedError(f"training step {self._step}: the validation value is {value}")
         if value > self._best_value:
             self._best_value, self.best_step, self._stale = value, self._step, 0
-            self._best_state = _copy(self.network)
+            self._best_state = self._average
         else:
             self._stale += 1
 
@@ -192,6 +208,7 @@ class Trainer:
     def _state(self) -> Checkpoint:
         tensors = {MODEL + k: v for k, v in _copy(self.network).items()}
         tensors |= {BEST + k: v for k, v in self._best_state.items()}
+        tensors |= {AVERAGE + k: v for k, v in self._average.items()}
         tensors |= {OPTIMIZER + k: v for k, v in self.optimizer_tensors().items()}
         meta = {
             "format": FORMAT,
@@ -207,7 +224,7 @@ class Trainer:
 
     def _restore(self, state: Checkpoint) -> None:
         self.network.load_state_dict(state.part(MODEL))
-        self._best_state = state.part(BEST)
+        self._best_state, self._average = state.part(BEST), state.part(AVERAGE)
         self.load_optimizer(state.part(OPTIMIZER))
         meta = state.meta
         self._step, self.best_step, self._stale = meta["step"], meta["best_step"], meta["stale"]
