@@ -115,7 +115,7 @@ def test_missing_artifact_file_and_bad_names(make_store):
     with pytest.raises(ArtifactError, match="2026-03-02/nothing does not exist"):
         store.read(WEEK, "nothing")
     artifact = store.write(WEEK, "a", {"x.json": b"1"})
-    with pytest.raises(ArtifactError, match="has no file y.json"):
+    with pytest.raises(ArtifactError, match=r"has no file y\.json"):
         artifact.bytes("y.json")
     with pytest.raises(ArtifactError, match="no artifact name"):
         store.write(WEEK, "../a", {"x.json": b"1"})
