@@ -1,6 +1,7 @@
 """The one resource: an environment, opened for a week. Local and production differ in its configuration only."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from gnn_core.io.artifacts import Artifact, ArtifactStore
 from gnn_core.io.warehouse import Warehouse
 from gnn_core.snapshot import Snapshot, build_snapshot
 from gnn_core.stores.week import WeekTables
+
+RAW = tuple(f"raw_{name}" for name in SNAPSHOT_TABLES)
+"""Artifacts of the contract tables."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Week:
         return build_timeline(pd.Timestamp(partitions.as_of(self.key)), self.settings.split)
 
     def raw(self) -> dict[str, Artifact]:
-        """The week's contract tables as artifacts, consistent with each other."""
-        found = self.store.read_all(self.key, [f"raw_{name}" for name in SNAPSHOT_TABLES])
+        """The week's contract tables as artifacts."""
+        found = self.store.read_all(self.key, RAW)
         return {name: found[f"raw_{name}"] for name in SNAPSHOT_TABLES}
 
     def frames(self, *names: str) -> dict[str, pd.DataFrame]:
@@ -63,13 +67,27 @@ class Week:
             _CACHE.update(key=content, snapshot=build_snapshot(frames, partitions.as_of_moment(self.key)))
         return _CACHE["snapshot"]
 
-    def write(self, name: str, files: dict[str, bytes], **provenance: Any) -> Artifact:
-        """Store an artifact of this week."""
-        return self.store.write(self.key, name, files, **provenance)
+    def write(
+        self, name: str, files: dict[str, bytes], *, inputs: Iterable[Artifact] = (), **provenance: Any
+    ) -> Artifact:
+        """Store an artifact of this week.
+
+        Raises:
+            ArtifactError: an input was made from other tables of the week than those that are current now.
+        """
+        tables = () if name in RAW else self.raw().values()
+        return self.store.write(self.key, name, files, inputs=[*inputs, *tables], **provenance)
 
     def read(self, name: str) -> Artifact:
-        """Read an artifact of this week."""
-        return self.store.read(self.key, name)
+        """Read an artifact of this week.
+
+        Raises:
+            ArtifactError: it does not exist, or the week's tables have changed since it was made: a model would meet
+                rows that it was not fitted on, under positions that mean other products.
+        """
+        if name in RAW:
+            return self.store.read(self.key, name)
+        return self.store.read_all(self.key, [*RAW, name])[name]
 
 
 def _partition_of(
