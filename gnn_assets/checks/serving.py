@@ -28,6 +28,7 @@ def audit_checks() -> dg.AssetChecksDefinition:
             for rule in RULE_NAMES
         ],
         pool=WAREHOUSE_POOL,
+        can_subset=True,  # without it, the UI offers no way to ask again by hand
     )
     def audit_of_candidates(
         context: dg.AssetCheckExecutionContext, platform: Platform
@@ -37,12 +38,16 @@ def audit_checks() -> dg.AssetChecksDefinition:
         verdicts = audit(
             week.warehouse, TableName.parse(staged["table"]), week.tables, week.settings, live_table(week.settings)
         )
-        yield from (_result(verdict) for verdict in verdicts)
+        asked = {key.name for key in context.selected_asset_check_keys}
+        yield from (_result(verdict, week.key) for verdict in verdicts if verdict.rule in asked)
 
     return audit_of_candidates
 
 
-def _result(verdict: Verdict) -> dg.AssetCheckResult:
+def _result(verdict: Verdict, week: str) -> dg.AssetCheckResult:
+    examples = (
+        {"examples": metadata.rows(pd.DataFrame([dict(e) for e in verdict.examples]))} if verdict.examples else {}
+    )
     return dg.AssetCheckResult(
         check_name=verdict.rule,
         asset_key="recommendation_candidates",
@@ -50,9 +55,10 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         description=verdict.sentence if verdict.passed else f"{verdict.n_bad:,} offend: {verdict.sentence}",
         metadata={
+            "week": week,
             "offenders": verdict.n_bad,
             "observed": verdict.observed,
             "threshold": verdict.threshold,
-            "examples": metadata.rows(pd.DataFrame([dict(e) for e in verdict.examples])),
+            **examples,
         },
     )
