@@ -9,7 +9,7 @@ REMOVED = {
     "user_attributes": "raw_users",
     "events": "raw_products",
     "historical_orders": "raw_events",
-    "vehicle_fitment": "raw_fitment",
+    "vehicle_fitment": "raw_products",  # what fits nothing is universal
     "product_catalogue": "raw_products",
     "treatment_sends": "raw_sends",
     "treatment_engagements": "raw_engagements",
