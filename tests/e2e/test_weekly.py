@@ -184,7 +184,7 @@ def test_publish_by_hand_refuses_what_was_changed_after_staging(published_copy):
 
 def test_publish_by_hand_of_a_week_that_never_ran_says_so(published_copy):
     printed = published_copy.gnn("publish", "--week", "2026-02-16", code=1)
-    assert "2026-02-16/recommendation_candidates does not exist" in printed
+    assert "2026-02-16/raw_users does not exist" in printed
 
 
 def test_simulating_another_store_into_the_same_folder_is_refused(simulated_copy):

@@ -70,11 +70,14 @@ def test_a_planted_price_turns_the_audit_red_and_stays_out_of_the_live_table(ui,
     ui.open("/assets/recommendation_candidates?view=checks&checkDetail=price_floor")
     ui.page.get_by_role("button", name="Execute all").click()
     ui.page.get_by_text("1 offend: No product costs less than 50 USD.").first.wait_for(timeout=RUN_MS)
+    ui.page.get_by_text("In Progress").first.wait_for(state="hidden")
     ui.keep("red")
     ui.open("/assets/recommendations")
     ui.launch_newest()
     ui.open("/runs")
-    ui.page.get_by_text("Failure", exact=True).first.wait_for(timeout=RUN_MS)
+    ui.page.get_by_text("Failure", exact=True).nth(1).wait_for(timeout=RUN_MS)  # the audit's run, and this one
+    ui.page.get_by_role("link", name="View", exact=True).first.click()
+    ui.page.get_by_text("PublishRefused").first.wait_for()
     ui.keep("refused")
     assert ui.store.live == published
 
