@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from gnn_core.io.open import open_warehouse
-
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import Warehouse
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -6,9 +6,9 @@ import datetime as dt
 
 import dagster as dg
 import numpy as np
-from gnn_core.stores.week import WeekTables
 
 from gnn_core.config import StoreSettings
+from gnn_core.stores.week import WeekTables
 
 WEEK = dt.timedelta(days=7)
 

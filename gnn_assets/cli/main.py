@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -157,11 +158,13 @@ def ui(
 
     where = Environment.from_variables()
     weekly.prepare_dagster_home(where)
-    os.environ["GNN_STATE_DIR"] = str(where.state_dir)
+    # Absolute before the folder changes: whoever starts this may stand elsewhere.
+    os.environ.update(GNN_STATE_DIR=str(where.state_dir), GNN_CONFIG_DIR=str(where.config_dir))
     os.chdir(PROJECT)
     console.print(f"Dagster on http://{host}:{port}, state in {where.state_dir} (Ctrl-C ends it)")
-    command = ["dagster", "dev", "--workspace", "workspace.yaml", "--host", host, "--port", str(port)]
-    os.execvp(command[0], command)
+    # Through this interpreter: the environment's `dagster` need not be on the PATH.
+    command = [sys.executable, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
+    os.execv(command[0], [*command, "--host", host, "--port", str(port)])
 
 
 def parse_week(text: str | None) -> dt.date | None:
