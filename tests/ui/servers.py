@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,31 +27,43 @@ READY_S, END_S = 180.0, 20.0
 def dagster(store: Installation, logs: Path) -> Iterator[str]:
     """Web server and daemon on an installation; yields the server's address."""
     prepare_dagster_home(store.environment)
-    logs.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    address = f"http://127.0.0.1:{port}"
+    port = free_port()
     workspace = ["--workspace", str(PROJECT / "workspace.yaml")]
     server = ["dagster_webserver", "--host", "127.0.0.1", "--port", str(port), *workspace]
-    children = []
+    modules = {"server": server, "daemon": ["dagster._daemon", "run", *workspace]}
+    commands = {name: [sys.executable, "-m", *module] for name, module in modules.items()}
+    with running(commands, store.variables, port, logs) as address:
+        yield address
+
+
+@contextmanager
+def running(commands: Mapping[str, list[str]], variables: Mapping[str, str], port: int, logs: Path) -> Iterator[str]:
+    """Commands as children, one of which answers on `port` before the block begins; ended after it."""
+    logs.mkdir(parents=True, exist_ok=True)
+    address, children = f"http://127.0.0.1:{port}", []
     try:
-        children.append(_start(server, store, logs / "server.log"))
-        children.append(_start(["dagster._daemon", "run", *workspace], store, logs / "daemon.log"))
+        for name, command in commands.items():
+            children.append(_start(command, variables, logs / f"{name}.log"))
         _wait(f"{address}/server_info", children, logs)
         yield address
     finally:
         _end(children)
 
 
-def _start(module: list[str], store: Installation, log: Path) -> subprocess.Popen[bytes]:
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(command: list[str], variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     """A child that leads a session of its own, so that what it starts can be found and ended with it."""
-    environment = {**os.environ, **store.variables, "PYTHONWARNINGS": "ignore"}
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", *module],
+            command,
             cwd=PROJECT,
-            env=environment,
+            env={**os.environ, "PYTHONWARNINGS": "ignore", **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -75,7 +87,8 @@ def _wait(address: str, children: list[subprocess.Popen[bytes]], logs: Path) -> 
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """Interrupt each child, which ends its own; then end whatever is left of its session."""
+    """Interrupt each child, which ends its own; then end, by its id, whatever of its family is left."""
+    families = [_family(child.pid) for child in children]
     for child in reversed(children):
         child.send_signal(signal.SIGINT)
     for child in reversed(children):
@@ -84,19 +97,26 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait(END_S)
-        for left in _session(child.pid):
-            os.kill(left, signal.SIGKILL)
+    for member in set().union(*families):
+        if _stat(member) is not None:
+            os.kill(member, signal.SIGKILL)
 
 
-def _session(leader: int) -> list[int]:
-    """Processes that still belong to the session of a child; field 6 of /proc/PID/stat names it."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == leader:
-                found.append(int(entry.name))
-    return found
+def _family(pid: int) -> set[int]:
+    """Descendants of a process, and the rest of its session."""
+    everyone = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    found = {pid}
+    while True:
+        more = {p for p, of in everyone.items() if of is not None and (of[0] in found or of[1] == pid)} - found
+        if not more:
+            return found - {pid}
+        found |= more
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    """Parent and session of a process; None when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else (int(fields[1]), int(fields[3]))
