@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dagster import DagsterInstance
+
 from gnn_assets.cli.weekly import prepare_dagster_home
 from gnn_assets.environment import PROJECT
 from tests.fixtures.installation import Installation
@@ -27,6 +29,9 @@ READY_S, END_S = 180.0, 20.0
 def dagster(store: Installation, logs: Path) -> Iterator[str]:
     """Web server and daemon on an installation; yields the server's address."""
     prepare_dagster_home(store.environment)
+    with DagsterInstance.from_config(str(store.environment.dagster_home)) as instance:
+        # Made here, once: two processes that both find no tables both create them, and one of them dies of it.
+        assert all((instance.run_storage, instance.event_log_storage, instance.schedule_storage))
     port = free_port()
     workspace = ["--workspace", str(PROJECT / "workspace.yaml")]
     server = ["dagster_webserver", "--host", "127.0.0.1", "--port", str(port), *workspace]
