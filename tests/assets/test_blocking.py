@@ -173,7 +173,7 @@ def scoring_with_a_bug(monkeypatch):
     ("change", "rules"),
     [
         pytest.param(price, {"price_floor", "catalogue_price"}, id="a price of 12.50"),
-        pytest.param(twice, {"unique_products", "unique_variants"}, id="a product twice", marks=pytest.mark.slow),
+        pytest.param(twice, {"unique_products"}, id="a product twice", marks=pytest.mark.slow),
         pytest.param(half, {"min_users", "coverage", "row_change"}, id="half of the users", marks=pytest.mark.slow),
     ],
 )
