@@ -31,6 +31,9 @@ class BaselineSettings:
     """Pseudo-counts of the empirical-Bayes smoother: how many orders a parent level is worth."""
 
     def __post_init__(self) -> None:
+        for name in ("intent_order_weight", "intent_cart_weight", "intent_view_weight"):
+            # Candidates are cut on the ground that intent only lifts (sql/baseline/shortlist.sql).
+            at_least(self, name, 0.0)
         at_least(self, "smoother_segment_strength", 1e-9)
         at_least(self, "smoother_make_strength", 1e-9)
 

@@ -68,14 +68,10 @@ def compute_sql_scores(
     run = SqlRun(warehouse, week, cutoff, version, settings)
     try:
         run.score_segments()
-        run.step("intent", "intent")
-        run.step("purchases", "purchases")
-        run.step("owners", "owners")
-        run.step("candidates", "candidates")
-        run.step("vehicle_lists", "rank")
-        run.step("set_candidates", "set_candidates")
-        run.step("set_lists", "rank", candidates="set_candidates")
-        run.step("lists", "lists", cluster_by=("user_id",))
+        run.step("intent")
+        for name in LIST_STEPS:
+            run.step(name)
+        run.step("lists", cluster_by=("user_id",))
         coverage = run.coverage()
     finally:
         run.drop(*LIST_STEPS, "eligible_products")

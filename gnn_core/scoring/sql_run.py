@@ -19,7 +19,7 @@ from gnn_core.stores.sql_files import query_file, run_file
 from gnn_core.stores.week import WeekTables
 
 VERSIONS = ("v5.17", "v5.18")
-LIST_STEPS = ("purchases", "owners", "candidates", "vehicle_lists", "set_candidates", "set_lists")
+LIST_STEPS = ("purchases", "owners", "vehicle_scores", "shortlist", "candidates", "ranked")
 """Tables that only the run itself needs."""
 
 _NEVER = r"[^\s\S]"
@@ -48,13 +48,12 @@ class SqlRun:
     def score_segments(self) -> None:
         """Eligibility and popularity."""
         self._warehouse.ensure_dataset(self.tables["segment_scores"].dataset)
-        self.step("eligible_products", "eligible_products")
-        self.step("segment_scores", "segment_scores", cluster_by=("segment_id",))
+        self.step("eligible_products")
+        self.step("segment_scores", cluster_by=("segment_id",))
 
-    def step(self, target: str, file: str, *, candidates: str = "candidates", cluster_by: tuple[str, ...] = ()) -> None:
-        """Write the table `target` from sql/baseline/<file>.sql."""
-        tables = self.tables | {"candidates": self.tables[candidates]}
-        run_file(self._warehouse, self.tables[target], f"baseline/{file}", self._parameters, tables, cluster_by)
+    def step(self, name: str, *, cluster_by: tuple[str, ...] = ()) -> None:
+        """Write the table `name` from sql/baseline/<name>.sql."""
+        run_file(self._warehouse, self.tables[name], f"baseline/{name}", self._parameters, self.tables, cluster_by)
 
     def coverage(self) -> dict[str, int]:
         """Counts of users, by what became of them."""

@@ -26,7 +26,7 @@ SELECT
   is_universal,
   reason IS NULL AS eligible,
   reason,
-  -- Its eligible variants differ in part type (dirty data): see set_candidates.sql.
+  -- Its eligible variants differ in part type (dirty data): see shortlist.sql.
   COALESCE(
     MIN(IF(reason IS NULL, part_type, NULL)) OVER (PARTITION BY base_product_id)
     <> MAX(IF(reason IS NULL, part_type, NULL)) OVER (PARTITION BY base_product_id),

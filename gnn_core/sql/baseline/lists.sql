@@ -1,12 +1,7 @@
 -- Everyone's list: their own, or that of their set of vehicles. Lists with fewer than @min_slots are left out.
-WITH ranked AS (
-  SELECT list_key, product_id, vehicle_id, score, slot FROM {vehicle_lists} WHERE STARTS_WITH(list_key, 'user:')
-  UNION ALL
-  SELECT list_key, product_id, vehicle_id, score, slot FROM {set_lists}
-),
-complete AS (
+WITH complete AS (
   SELECT list_key
-  FROM ranked
+  FROM {ranked}
   GROUP BY 1
   HAVING COUNT(*) >= @min_slots
 ),
@@ -17,4 +12,4 @@ people AS (
 SELECT p.user_id, r.vehicle_id, r.slot, r.product_id, r.score
 FROM people AS p
 JOIN complete AS c ON c.list_key = p.list_key
-JOIN ranked AS r ON r.list_key = p.list_key
+JOIN {ranked} AS r ON r.list_key = p.list_key

@@ -1,5 +1,6 @@
 -- Who gets a list, from which vehicles, and which list: `user:` of their own, or `set:` shared by everyone with the
 -- same vehicles and nothing of their own that changes a list. Only vehicles with enough eligible products count.
+-- n_bought is how many base products the user's list leaves out as bought.
 WITH enough AS (
   SELECT f.vehicle_id
   FROM {fitment} AS f
@@ -20,8 +21,13 @@ sets AS (
   FROM usable
   GROUP BY 1
 ),
+bought AS (
+  SELECT user_id, COUNT(*) AS n_bought
+  FROM {purchases}
+  GROUP BY 1
+),
 personal AS (
-  SELECT user_id FROM {purchases}
+  SELECT user_id FROM bought
   UNION DISTINCT
   SELECT user_id FROM {intent}
 )
@@ -29,7 +35,9 @@ SELECT
   o.user_id,
   o.vehicle_id,
   p.user_id IS NOT NULL AS is_personal,
+  COALESCE(b.n_bought, 0) AS n_bought,
   IF(p.user_id IS NOT NULL, 'user:' || o.user_id, 'set:' || s.vehicle_set) AS list_key
 FROM usable AS o
 JOIN sets AS s ON s.user_id = o.user_id
 LEFT JOIN personal AS p ON p.user_id = o.user_id
+LEFT JOIN bought AS b ON b.user_id = o.user_id

@@ -77,3 +77,38 @@ def random_store(seed: int) -> dict[str, pd.DataFrame]:
             basket = rng.choice(skus, rng.integers(1, 4), replace=False, p=popular / popular.sum() * 0.9 + 0.1 / 60)
             events += [(u, str(sku), kind, str(day), order) for sku in basket]
     return make_tables(owns=owns, fits=fits, products=products, events=events, no_consent=users[::5])
+
+
+def heavy_buyers(seed: int) -> dict[str, pd.DataFrame]:
+    """Twenty users of four cars who bought, or looked at, much of what fits; most base products have one part type.
+
+    Popularity falls along the catalogue, and purchases crowd where it is high: lists reach far down, past full part
+    types.
+    """
+    rng = np.random.default_rng([seed, 99])
+    cars = [f"{2000 + y}|make{m}|model" for m in range(2) for y in range(2)]
+    bases = [f"P{i:02}-{i % 7}" for i in range(40)]
+    type_of = dict(zip(bases, rng.choice(["Carburetor", "Wheel", "Camshaft", "Piston"], len(bases)), strict=True))
+    skus = [*bases, *(f"{b}{rng.choice(list('BRG'))}" for b in bases[::2])]
+    mixed = set(rng.choice(bases, 4, replace=False))
+    universal = set(rng.choice(skus, 6, replace=False))
+    fits = {sku: [] if sku in universal else [c for c in cars if rng.random() < 0.7] for sku in skus}
+    fits = {sku: on or ([] if sku in universal else [cars[0]]) for sku, on in fits.items()}
+    products = {
+        sku: {
+            "part_type": str(rng.choice(["Carburetor", "Wheel"])) if sku[:5] in mixed else type_of[sku[:5]],
+            "base_product_id": sku[:5],
+        }
+        for sku in skus
+    }
+    users = [f"u{i:02}" for i in range(20)]
+    owns = {u: list(rng.choice(cars, rng.integers(1, 4), replace=False)) for u in users}
+    popular = np.exp(-np.arange(len(skus)) / 15)
+    events = []
+    for u in users[:16]:
+        n_bought, n_seen = rng.integers(0, 30), rng.integers(0, 12)
+        bought = rng.choice(skus, n_bought, replace=False, p=popular / popular.sum())
+        seen = rng.choice(skus, n_seen, replace=False)
+        events += [(u, str(sku), "order", "2026-03-01", f"{u}{sku}") for sku in bought]
+        events += [(u, str(sku), str(rng.choice(["view", "cart"])), "2026-04-01") for sku in seen]
+    return make_tables(owns=owns, fits=fits, products=products, events=events)

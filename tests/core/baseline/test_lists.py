@@ -12,7 +12,7 @@ from gnn_core.scoring.sql_baseline import NOT_OFFERED, SqlRecommender, compute_s
 from gnn_core.scoring.sql_run import SqlRun
 from gnn_core.snapshot import build_snapshot
 from tests.core.baseline.oracle import Oracle
-from tests.core.baseline.stores import CUTOFF, load_week, random_store, rows_of, with_settings
+from tests.core.baseline.stores import CUTOFF, heavy_buyers, load_week, random_store, rows_of, with_settings
 from tests.core.builders import AS_OF, make_tables
 from tests.core.staging.raw_store import SETTINGS, WEEK
 
@@ -69,6 +69,41 @@ def test_lists_are_those_of_the_oracle(warehouse, seed, version, settings):
         "dropped_too_few_slots": sum(bool(oracle.vehicles(u)) and not want[u] for u in served),
     }
     assert sum(scores.coverage.values()) == 2 * len(want), "everyone is served or counted with the reason"
+
+
+@pytest.mark.parametrize("version", ["v5.17", "v5.18"])
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_lists_of_heavy_buyers_are_those_of_the_oracle(warehouse, seed, version):
+    """Whose purchases and intent reach far below the top of what fits their cars."""
+    tables = heavy_buyers(seed)
+    settings = with_settings(SMALL, scoring={"universal_candidates": seed % 3})
+    load_week(warehouse, tables)
+    scores = compute_sql_scores(warehouse, WEEK, CUTOFF, version, settings)
+    oracle = Oracle(tables, CUTOFF, version, settings)
+    want = {user: oracle.list_of(user) for user in tables["users"]["user_id"]}
+    assert lists_of(warehouse, scores) == {user: rows for user, rows in want.items() if rows}
+
+
+@pytest.mark.parametrize("version", ["v5.17", "v5.18"])
+def test_candidates_follow_purchases_and_intent_not_the_catalogue(warehouse, monkeypatch, version):
+    """Else a store of one vehicle has users × products of them."""
+    monkeypatch.setattr(SqlRun, "drop", lambda self, *names: None)
+    fits = {f"P{i:03}": [CAR] for i in range(300)}
+    products = {p: {"part_type": f"type {i % 100}"} for i, p in enumerate(fits)}
+    events = [(f"buyer{i}", f"P{i + j:03}", "order", "2026-04-01") for i in range(20) for j in range(3)]
+    events += [(f"viewer{i}", f"P{200 + i}", "view", "2026-04-01") for i in range(20)]
+    owns = {f"{kind}{i}": [CAR] for kind in ("buyer", "viewer", "cold") for i in range(20)}
+    load_week(warehouse, make_tables(owns=owns, fits=fits, products=products, events=events))
+    scores = compute_sql_scores(warehouse, WEEK, CUTOFF, version, SETTINGS)
+    candidates = warehouse.read(WEEK.scores("candidates", CUTOFF, version)).to_pandas()
+    kind = candidates["list_key"].str.extract(r"^user:(buyer|viewer)|^set:").fillna("cold")[0]
+    bought, viewed = 3, 1 if version == "v5.17" else 0
+    assert candidates.groupby([kind, "list_key"]).size().groupby(level=0).max().to_dict() == {
+        "buyer": 4 + bought,
+        "cold": 4,
+        **({"viewer": 4 + viewed} if viewed else {}),
+    }
+    assert len(lists_of(warehouse, scores)) == 60
 
 
 def test_random_stores_reach_every_case():
@@ -169,12 +204,11 @@ def test_users_with_the_same_cars_and_no_history_are_ranked_once(warehouse, monk
     scores = compute_sql_scores(warehouse, WEEK, CUTOFF, "v5.18", SETTINGS)
     candidates = WEEK.scores("candidates", CUTOFF, "v5.18")
     assert {key for (key,) in rows_of(warehouse, candidates, "list_key")} == {
-        f"vehicle:{CAR}",
-        f"vehicle:{OTHER}",
+        f"set:{CAR}\n{OTHER}",
+        f"set:{CAR}",
         "user:buyer",
     }
-    assert warehouse.row_count(candidates) == 8 + 8 + 7, "the buyer's own purchase is gone"
-    assert warehouse.row_count(WEEK.scores("set_candidates", CUTOFF, "v5.18")) == 4 * (2 + 1)
+    assert warehouse.row_count(candidates) == 4 * (2 + 1) + 4, "five for the buyer, less their own purchase"
     assert len(lists_of(warehouse, scores)) == 32
     assert {p for p, _ in lists_of(warehouse, scores)["buyer"]} == {"P1", "P2", "P3", "P4"}
 

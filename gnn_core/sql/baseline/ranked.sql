@@ -1,11 +1,10 @@
--- The business rules over any candidates: best vehicle of a product, best variant of a base product, at most
+-- The business rules over the candidates: best vehicle of a product, best variant of a base product, at most
 -- @max_per_part_type of a part type, then the top @slots. Ties by product_id everywhere.
--- A vehicle's list only serves to put sets together, and leaves mixed base products to set_candidates.sql.
 WITH best_vehicle AS (
   SELECT c.list_key, c.product_id, c.vehicle_id, c.score, e.base_product_id, e.part_type
   FROM {candidates} AS c
   JOIN {eligible_products} AS e ON e.product_id = c.product_id
-  WHERE NOT (e.is_mixed_base AND STARTS_WITH(c.list_key, 'vehicle:'))
+  WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.list_key, c.product_id ORDER BY c.score DESC, c.vehicle_id) = 1
 ),
 best_variant AS (
