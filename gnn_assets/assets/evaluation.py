@@ -1,5 +1,6 @@
 """eval_report: every model on the same held-out users, gate 1, and the page that an owner reads."""
 
+import re
 from typing import Any
 
 import dagster as dg
@@ -95,7 +96,8 @@ def _report_data(week: Week, snapshot: Snapshot, judged: Judged, inputs: dict[st
     canaries = _canaries(inputs["hetero_graph"])
     against = compare(judged.evaluation, "smoother", settings.evaluation, judged=("graph", "hybrid"))
     checkpoint = inputs["gnn_checkpoint"].manifest.meta
-    history = next(iter(checkpoint["histories"].values()))
+    # By name: the other histories are of refits, which are not judged while they train.
+    history = checkpoint["histories"][week.timeline.validation[0].name]
     eligible_P = models.eligible_products(week, snapshot)
     before_test = snapshot.before(week.timeline.test[-1].fitted_before)
     tiers, counts = np.unique(engagement_tiers(before_test), return_counts=True)
@@ -137,5 +139,11 @@ def _provenance(week: Week, inputs: dict[str, Artifact]) -> dict[str, Any]:
     cuts = {f"{cut.name} fitted before": str(cut.fitted_before)[:10] for cut in week.timeline.cuts}
     lineage = {key: version[:16] for key, version in graph.manifest.lineage.items()}
     own = {artifact.key: artifact.version[:16] for artifact in inputs.values()}
-    settings = {"settings": week.settings.fingerprint()[:16], "git commit": graph.manifest.git_commit[:13]}
+    settings = {"settings": week.settings.fingerprint()[:16], "git commit": _short(graph.manifest.git_commit)}
     return {**cuts, **settings, **lineage, **own}
+
+
+def _short(commit: str) -> str:
+    """Twelve digits of a hash, with the `+` of changed files; whatever else stands there, whole."""
+    found = re.fullmatch(r"([0-9a-f]{12})[0-9a-f]*(\+?)", commit)
+    return found[1] + found[2] if found else commit

@@ -38,7 +38,7 @@ def load_public_store(name: str, source: Path, cold_share: float, rebuy: bool, s
     for table, rows in store.tables.items():
         console.print(f"  {table:12s} {rows.num_rows:>10,d} rows")
     for phrase in settings.store.stand_ins:
-        console.print(f"  stand-in: {phrase}", highlight=False)
+        console.print(f"  stand-in: {phrase}", highlight=False, soft_wrap=True)
     console.print(f"Contract tables are in the warehouse of {where.state_dir}; `gnn run` is next.", soft_wrap=True)
 
 

@@ -55,7 +55,9 @@ class Display:
             error = event.step_failure_data.error
             cause = (error.cause or error) if error else None
             self._console.print(f"  [red]✗ {event.step_key}[/red]", highlight=False)
-            self._console.print(f"    {cause.message.strip() if cause else 'no reason given'}", markup=False)
+            # On one line however long: it is there to be searched for and copied.
+            reason = cause.message.strip() if cause else "no reason given"
+            self._console.print(f"    {reason}", markup=False, highlight=False, soft_wrap=True)
         elif event.event_type_value == "STEP_SKIPPED":
             self._console.print(f"  [yellow]–[/yellow] {event.step_key:52s} skipped", highlight=False)
 

@@ -94,4 +94,5 @@ def _show_checks(result: dg.ExecuteInProcessResult, console: Console) -> None:
     console.print(f"\nChecks: {len(evaluations) - len(failed)} of {len(evaluations)} passed")
     for e in failed:
         kind = "BLOCKED" if e.blocking and e.severity == dg.AssetCheckSeverity.ERROR else e.severity.value
-        console.print(f"  {kind}: {e.asset_key.to_user_string()} · {e.check_name}: {e.description or ''}", markup=False)
+        sentence = f"  {kind}: {e.asset_key.to_user_string()} · {e.check_name}: {e.description or ''}"
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -38,6 +38,8 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
     "text.color": INK,
 }
+_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+"""Behind a label, so that it can be read where it crosses a line."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,14 @@ def alpha_chart(curve: Sequence[tuple[float, float]], chosen: float, smoother: f
         axes.axhline(smoother, color=GREEN, linestyle=(0, (4, 3)), linewidth=1.5)
         axes.annotate(
             "smoother", (0.99, smoother), xycoords=("axes fraction", "data"), xytext=(0, 4),
-            textcoords="offset points", ha="right", color=GREEN, fontsize=10,
+            textcoords="offset points", ha="right", color=GREEN, fontsize=10, bbox=_PLATE,
         )  # fmt: skip
         best = dict(curve)[chosen]
         axes.plot([chosen], [best], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=ORANGE, mew=2)
         axes.annotate(
-            f"chosen: α = {chosen:g}", (chosen, best), xytext=(0, 12), textcoords="offset points",
+            f"chosen: α = {chosen:g}", (chosen, best), xytext=(0, -24), textcoords="offset points",
             ha="left" if chosen < 0.3 else "right" if chosen > 0.7 else "center", color=ORANGE, fontsize=10,
+            bbox=_PLATE,
         )  # fmt: skip
         axes.margins(y=0.25)
         axes.set_xlabel(f"α:  0 = graph alone  …  1 = {baseline_label} alone")
@@ -148,7 +151,7 @@ def training_chart(steps: Sequence[tuple[int, float | None, float | None]], best
         upper.annotate(
             f"kept: step {best_step}", (best_step, 0), xycoords=("data", "axes fraction"),
             xytext=(-4 if late else 4, 4), textcoords="offset points", va="bottom",
-            ha="right" if late else "left", color=ORANGE, fontsize=10,
+            ha="right" if late else "left", color=ORANGE, fontsize=10, bbox=_PLATE,
         )  # fmt: skip
         lower.set_xlabel("training step")
         return _image(figure, f"Validation recall and loss by training step; step {best_step} was kept")

@@ -167,8 +167,8 @@ def percent(share: float) -> str:
 
 
 def signed_percent(share: float | None) -> str:
-    """0.0512 → "+5.1%"; None → "unknown"."""
+    """0.0512 → "+5.1%"; 12.158 → "+1,216%": decimals of a doubling are noise; None → "unknown"."""
     if share is None:
         return "unknown"
-    text = f"{share * 100:+.1f}%".replace("-", "−")
+    text = f"{share * 100:+,.{0 if abs(share) >= 1 else 1}f}%".replace("-", "−")
     return "0.0%" if text in ("+0.0%", "−0.0%") else text

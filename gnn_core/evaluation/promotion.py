@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnn_core.evaluation.gate import FAIL, GateVerdict
+from gnn_core.evaluation.names import phrase
 from gnn_core.evaluation.selection import Selection
 
 
@@ -48,12 +49,13 @@ def decide(selection: Selection, verdict: GateVerdict) -> Decision:
         selection: frozen on validation; names the candidate and the baseline.
         verdict: gate 1 on the candidate.
     """
+    candidate = phrase(selection.candidate)
     if verdict.passed:
         return Decision(
             policy=selection.candidate,
             promoted=True,
             alpha=selection.alpha if selection.candidate == "hybrid" else None,
-            reason=f"The {selection.candidate} passed gate 1 and is promoted.",
+            reason=f"{candidate[:1].upper()}{candidate[1:]} passed gate 1 and is promoted.",
         )
     follow_up = (
         "Write down what was learned; product similarity from the embeddings remains as a fallback (phase 2B)."
@@ -64,6 +66,6 @@ def decide(selection: Selection, verdict: GateVerdict) -> Decision:
         policy=selection.baseline,
         promoted=False,
         alpha=None,
-        reason=f"Gate 1 is {verdict.verdict} for the {selection.candidate}, so {selection.baseline} is published. "
+        reason=f"Gate 1 says {verdict.verdict} to {candidate}, so {phrase(selection.baseline)} is published. "
         + follow_up,
     )

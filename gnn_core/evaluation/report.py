@@ -6,13 +6,14 @@ file goes (the asset that writes it). The page needs nothing from anywhere else:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gnn_core.evaluation import charts
 from gnn_core.evaluation.bootstrap import Lift
@@ -49,6 +50,9 @@ def render_report(data: ReportData) -> str:
         "signed": signed_percent,
         "figure": _figure,
         "bare": _bare,
+        "number": _number,
+        "day": _day,
+        "windows": _windows,
     }
     return environment.get_template("report.html.j2").render(
         data=data,
@@ -266,6 +270,25 @@ def _first_upper(text: str) -> str:
 
 def _count(value: int) -> str:
     return f"{value:,}"
+
+
+def _number(value: float) -> str:
+    """A quantity of any size: 0.5, 9,000, 100,000."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
+
+
+def _day(moment: str) -> Markup:
+    """The date of an ISO moment, never broken across lines."""
+    return Markup('<span class="day">{}</span>').format(moment[:10])
+
+
+def _windows(text: str) -> Markup:
+    """A text with the names of cuts (`validation_2026-05-02`) said as a reader would."""
+    return Markup(re.sub(r"\b(validation|test)_([0-9-]{10})\b", _spoken, str(escape(text))))
+
+
+def _spoken(name: re.Match[str]) -> str:
+    return f"the {name[1]} window from {_day(name[2])}"
 
 
 def _bare(share: float) -> str:

@@ -82,6 +82,8 @@ class DuckDbFile:
             },
         )
         con.execute("SET TimeZone = 'UTC'")
+        # A library does not draw on its caller's terminal; here it drew through the lines of the weekly job.
+        con.execute("SET enable_progress_bar = false")
         return con
 
     def _once(self, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:

@@ -148,6 +148,7 @@ def test_limits_come_from_the_settings(path):
     warehouse = DuckDbWarehouse(path, warehouse_settings(memory_limit="300MiB", threads=1))
     got = warehouse.query(
         "SELECT current_setting('memory_limit') AS m, CAST(current_setting('threads') AS INT64) AS t, "
-        "current_setting('TimeZone') AS z, current_setting('temp_directory') AS d"
+        "current_setting('TimeZone') AS z, current_setting('temp_directory') AS d, "
+        "current_setting('enable_progress_bar') AS bar"
     ).to_pylist()
-    assert got == [{"m": "300.0 MiB", "t": 1, "z": "UTC", "d": f"{path}.spill"}]
+    assert got == [{"m": "300.0 MiB", "t": 1, "z": "UTC", "d": f"{path}.spill", "bar": False}]

@@ -68,6 +68,12 @@ def test_status_and_report_carry_the_same_verdict(store, found):
     assert verdict["low"] < verdict["lift"] < verdict["high"]
 
 
+def test_the_training_curve_is_of_the_model_that_was_judged_while_it_trained(store):
+    steps = artifact(store, "eval_report").json("report.json")["training"]
+    assert len(steps) > 1
+    assert all(step["validation_recall_at_10"] is not None for step in steps)
+
+
 def test_the_served_policy_follows_from_the_candidates_verdict(found):
     passed = found["gates"]["gate1_candidate"]["verdict"] == "pass"
     assert found["promoted"]["promoted"] is passed

@@ -89,7 +89,13 @@ def test_verdict_survives_json():
 
 @pytest.mark.parametrize(
     ("share", "plain", "signed"),
-    [(0.05, "5%", "+5.0%"), (0.125, "12.5%", "+12.5%"), (-0.031, "-3.1%", "−3.1%"), (-0.0001, "-0%", "0.0%")],
+    [
+        (0.05, "5%", "+5.0%"),
+        (0.125, "12.5%", "+12.5%"),
+        (-0.031, "-3.1%", "−3.1%"),
+        (-0.0001, "-0%", "0.0%"),
+        (12.158, "1215.8%", "+1,216%"),
+    ],
 )
 def test_percentages_read_well(share, plain, signed):
     assert percent(share) == plain
