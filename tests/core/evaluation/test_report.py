@@ -65,7 +65,7 @@ def test_data_choices_stand_ins_and_provenance_are_there(page):
         "year is no year, such as NONE or 0 1,204",
         "cold: 465,500 (98%)",
         "1,740 customers did something; 1,500 could be judged",
-        "12,000 events planted after the cutoff of the test window from 2026-05-02 changed nothing that is learned from",
+        "12,000 events planted after the cutoff of the test window from 2026-05-02 changed nothing",
         "git 8875033",
         "step 85 was kept",
         "weighs as much as 10 orders",
