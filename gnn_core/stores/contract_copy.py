@@ -20,6 +20,8 @@ _SQL_TYPES = {
     "double": "FLOAT64",
     "timestamp[us, tz=UTC]": "TIMESTAMP",
 }
+_TAKEN = {kind: (kind,) for kind in _SQL_TYPES.values()} | {"FLOAT64": ("FLOAT64", "INT64", "NUMERIC")}
+"""What converts without a loss. A cast would also take 2.5 items for 2, or fail on one row and name none."""
 
 
 def copy_candidates(
@@ -39,10 +41,17 @@ def copy_candidates(
             f"cannot stage {name}: source table {source} does not exist; store.tables is `contract`, so load it under "
             "this name, or set store.tables to raw"
         )
-    have = {column.lower() for column in warehouse.columns(source)}
+    have = {column.lower(): kind for column, kind in warehouse.columns(source).items()}
     missing = [c for c in contract.column_names if c.lower() not in have]
     if missing:
         raise ContractError(f"cannot stage {name}: source table {source} has no column {', '.join(missing)}; add it")
+    wrong = [
+        f"{c.name} is {have[c.name.lower()]}, not {_SQL_TYPES[str(c.type)]}"
+        for c in contract.columns
+        if have[c.name.lower()] not in _TAKEN[_SQL_TYPES[str(c.type)]]
+    ]
+    if wrong:
+        raise ContractError(f"cannot stage {name}: in source table {source}, {'; '.join(wrong)}; load it as declared")
     columns = ", ".join(contract.column_names)
     typed = ", ".join(f"CAST({c.name} AS {_SQL_TYPES[str(c.type)]}) AS {c.name}" for c in contract.columns)
     late = (

@@ -29,16 +29,30 @@ EVENT_NAMES = ("viewed product", "cart update", "placed order", "ordered product
 """Events that are read, in lower case; every other name is counted and left out."""
 
 _PROPERTIES = ("property_name", "string_value", "long_value", "double_value")
+_TEXT, _TIME, _YEAR = ("STRING",), ("TIMESTAMP",), ("STRING", "INT64")
 SOURCE_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
-    "user_attributes": {"user_id": (), "update_timestamp": (), "user_properties": _PROPERTIES},
-    "events": {"user_id": (), "event_name": (), "client_event_timestamp": (), "event_properties": _PROPERTIES},
-    "orders": {"ITEM": (), "SHIP_TO_EMAIL": (), "ORDER_DATE": ()},
-    "fitment": {"v1_year": (), "v1_make": (), "v1_model": (), "products": ("product_number",)},
-    "catalogue": {"PartNumber": (), "PartType": (), "Tags": ()},
-    "sends": {"treatment_tracking_id": (), "user_id": (), "arm_id": (), "treatment_sent_timestamp": ()},
-    "engagements": {"treatment_tracking_id": (), "interaction_type": (), "interaction_timestamp": ()},
+    "user_attributes": {"user_id": _TEXT, "update_timestamp": _TIME, "user_properties": _PROPERTIES},
+    "events": {
+        "user_id": _TEXT,
+        "event_name": _TEXT,
+        "client_event_timestamp": _TIME,
+        "event_properties": _PROPERTIES,
+    },
+    "orders": {"ITEM": _TEXT, "SHIP_TO_EMAIL": _TEXT, "ORDER_DATE": _TEXT},
+    "fitment": {"v1_year": _YEAR, "v1_make": _TEXT, "v1_model": _TEXT, "products": ("product_number",)},
+    "catalogue": {"PartNumber": _TEXT, "PartType": _TEXT, "Tags": _TEXT},
+    "sends": {
+        "treatment_tracking_id": _TEXT,
+        "user_id": _TEXT,
+        "arm_id": _TEXT,
+        "treatment_sent_timestamp": _TIME,
+    },
+    "engagements": {"treatment_tracking_id": _TEXT, "interaction_type": _TEXT, "interaction_timestamp": _TIME},
 }
-"""Columns that staging reads, by key of the `sources` settings; a tuple names the fields of an array of structs."""
+"""Columns that staging reads, by key of the `sources` settings: types in capitals, or fields of an array of structs.
+
+An engine may compare a number with a text, and find no user; so a type is looked at before a row is.
+"""
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,13 @@ def _source_tables(warehouse: Warehouse, name: str, settings: Settings) -> dict[
         for column, fields in SOURCE_COLUMNS[key].items():
             if column.lower() not in types:
                 wrong.append(f"source table {table} has no column {column}: add it to the export (a view will do)")
+                continue
+            if fields[0].isupper():
+                if types[column.lower()].upper() not in fields:
+                    wrong.append(
+                        f"source table {table}, column {column} is {types[column.lower()].upper()}: it must be "
+                        f"{' or '.join(fields)}; cast it in the export (a view will do)"
+                    )
                 continue
             lacking = [f for f in fields if not re.search(rf"\b{f}\b", types[column.lower()])]
             if lacking:

@@ -86,6 +86,23 @@ def test_a_table_or_column_that_is_missing_is_named(warehouse):
         stage_table(warehouse, "users", WEEK, CONTRACT_STORE)
 
 
+def test_a_column_of_another_type_is_named_rather_than_cast(warehouse):
+    """2.5 items would become 2, and one price that is no number would stop the copy without naming its column."""
+    load_contract(warehouse)
+    stage_all(warehouse, CONTRACT_STORE)
+    name = TableName("source", "events")
+    events = warehouse.read(name)
+    for column, values in (("quantity", [2.5] * len(events)), ("price", ["100 USD"] * len(events))):
+        warehouse.load(name, events.set_column(events.column_names.index(column), column, pa.array(values)))
+        with pytest.raises(ContractError, match=rf"cannot stage events: in source table source\.events, {column} is"):
+            stage_table(warehouse, "events", WEEK, CONTRACT_STORE)
+    products = warehouse.read(TableName("source", "products"))
+    whole = products.set_column(products.column_names.index("price"), "price", pa.array([100]))
+    warehouse.load(TableName("source", "products"), whole)
+    stage_table(warehouse, "products", WEEK, CONTRACT_STORE)
+    assert rows_of(warehouse, "products", "price") == [(100.0,)]
+
+
 def test_parents_come_first(warehouse):
     load_contract(warehouse)
     with pytest.raises(ContractError, match="stage users, vehicles first"):

@@ -56,6 +56,62 @@ def test_a_missing_column_and_a_plain_one_are_named_together(warehouse):
     assert "property_name, string_value, long_value, double_value" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "column", "values", "name", "complaint"),
+    [
+        pytest.param(
+            "events",
+            "client_event_timestamp",
+            pa.array(["2026-01-01"]),
+            "events",
+            "is STRING: it must be TIMESTAMP; cast it in the export",
+            id="a time as text",
+        ),
+        # Would be compared with texts, and match nobody: a store without events, and no error.
+        pytest.param(
+            "events", "user_id", pa.array([7]), "events", "is INT64: it must be STRING", id="a user as number"
+        ),
+        pytest.param(
+            "product_catalogue",
+            "PartNumber",
+            pa.array([7]),
+            "products",
+            "is INT64: it must be STRING",
+            id="a part number",
+        ),
+        pytest.param(
+            "historical_orders",
+            "ORDER_DATE",
+            pa.array([at("2025-01-01").date()]),
+            "events",
+            "is DATE: it must be STRING",
+            id="a date that is one already",
+        ),
+        pytest.param(
+            "vehicle_fitment",
+            "v1_year",
+            pa.array([2018.0]),
+            "vehicles",
+            "is FLOAT64: it must be STRING or INT64",
+            id="a year as a fraction",
+        ),
+    ],
+)
+def test_a_column_of_another_type_is_named_with_the_type_it_should_have(
+    warehouse, source, column, values, name, complaint
+):
+    load_raw(warehouse, WARTS)
+    stage_all(warehouse)
+    table = TableName("source", source)
+    row = warehouse.read(table).slice(0, 1)
+    warehouse.load(table, row.set_column(row.column_names.index(column), column, values))
+    before = rows_of(warehouse, name)
+    with pytest.raises(ContractError, match=rf"source\.{source}, column {column} {complaint}"):
+        stage_table(warehouse, name, WEEK, SETTINGS)
+    assert rows_of(warehouse, name) == before
+    assert not warehouse.list_tables("work", "scratch")
+
+
 def test_a_parent_table_must_be_staged_first(warehouse):
     load_raw(warehouse, WARTS)
     with pytest.raises(ContractError, match=r"cannot stage events .* stage users, products first"):
