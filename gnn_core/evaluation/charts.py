@@ -124,9 +124,9 @@ def alpha_chart(curve: Sequence[tuple[float, float]], chosen: float, smoother: f
         best = dict(curve)[chosen]
         axes.plot([chosen], [best], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=ORANGE, mew=2)
         axes.annotate(
-            f"chosen: α = {chosen:g}", (chosen, best), xytext=(0, -24), textcoords="offset points",
+            # In the margin above everything that is drawn, so that it crosses no line.
+            f"chosen: α = {chosen:g}", (chosen, 0.98), xycoords=("data", "axes fraction"), va="top",
             ha="left" if chosen < 0.3 else "right" if chosen > 0.7 else "center", color=ORANGE, fontsize=10,
-            bbox=_PLATE,
         )  # fmt: skip
         axes.margins(y=0.25)
         axes.set_xlabel(f"α:  0 = graph alone  …  1 = {baseline_label} alone")
@@ -148,7 +148,7 @@ def training_chart(steps: Sequence[tuple[int, float | None, float | None]], best
             axes.set_ylabel(label)
             axes.margins(y=0.15)
         late = best_step > 0.7 * max(s[0] for s in steps)
-        upper.annotate(
+        lower.annotate(  # below a falling curve there is room
             f"kept: step {best_step}", (best_step, 0), xycoords=("data", "axes fraction"),
             xytext=(-4 if late else 4, 4), textcoords="offset points", va="bottom",
             ha="right" if late else "left", color=ORANGE, fontsize=10, bbox=_PLATE,
