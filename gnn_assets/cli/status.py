@@ -20,8 +20,9 @@ def status() -> dict[str, Any]:
     warehouse = where.warehouse(settings)
     live = live_state(warehouse, settings)
     store = where.artifacts(settings)
-    report = _newest(store, "eval_report")
-    decision = _newest(store, "promoted_model")
+    passed_over: list[str] = []
+    report = _newest(store, "eval_report", passed_over)
+    decision = _newest(store, "promoted_model", passed_over)
     judged = report.json("report.json") if report else {}
     decided = decision.json("decision.json") if decision else {}
     return {
@@ -49,6 +50,7 @@ def status() -> dict[str, Any]:
         "baseline": judged.get("baseline"),
         "promoted": decided or None,
         "report": f"{report.path}/report.html" if report else None,
+        "passed_over": passed_over,
     }
 
 
@@ -75,6 +77,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_row("α", f"{found['alpha']} (share of SQL in the hybrid's score; baseline {found['baseline']})")
     if found["promoted"]:
         table.add_row("decision", found["promoted"]["reason"])
+    for reason in found["passed_over"]:
+        table.add_row("not shown", reason)
     console.print(table)
     if found["report"]:
         # Outside the table, on one line of its own: it is there to be copied.
@@ -96,13 +100,16 @@ def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _newest(store: ArtifactStore, name: str) -> Artifact | None:
-    """The artifact of the newest week that has it with the present settings; None when no week has."""
+def _newest(store: ArtifactStore, name: str, passed_over: list[str]) -> Artifact | None:
+    """The artifact of the newest week that has it with the present settings; None when no week has.
+
+    `passed_over` gets the reason of every newer one that cannot be read: made with other settings, or damaged.
+    """
     for week in reversed(store.weeks()):
         if store.exists(week, name):
             try:
                 return store.read(week, name)
-            except ArtifactError:
-                # Made with other settings: not what would be served now, and the newest run will replace it.
-                continue
+            except ArtifactError as error:
+                # Not what would be served now, and the next run replaces it; but what is live may come from it.
+                passed_over.append(str(error))
     return None

@@ -11,6 +11,7 @@ import pytest
 
 from gnn_core.io.warehouse import TableName
 from gnn_core.publishing.schema import live_table, wide_view
+from tests.fixtures.installation import QUICK
 
 WEEK = "2026-02-23"
 
@@ -78,6 +79,17 @@ def test_the_served_policy_follows_from_the_candidates_verdict(found):
     passed = found["gates"]["gate1_candidate"]["verdict"] == "pass"
     assert found["promoted"]["promoted"] is passed
     assert found["published"]["source"].startswith("sql_") is not passed
+
+
+def test_status_says_which_newer_report_it_does_not_show_and_why(published_copy, found):
+    """After a change of settings, what is live has a report that no longer counts; silence would look like no week."""
+    assert found["passed_over"] == []
+    published_copy.overlay({**QUICK, "gate1": {"threshold": 0.2}})
+    now = published_copy.status()
+    assert now["published"] == found["published"]
+    assert now["gates"]["gate1"] is None
+    assert any(f"{WEEK}/eval_report" in reason and "settings" in reason for reason in now["passed_over"])
+    assert "not shown" in published_copy.gnn("status")
 
 
 def test_report_is_a_page_that_needs_nothing_else(found):
