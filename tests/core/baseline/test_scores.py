@@ -205,3 +205,11 @@ def test_an_unknown_version_and_a_cutoff_after_the_week_are_refused(warehouse):
         compute_sql_scores(warehouse, WEEK, CUTOFF, "v5.16", SETTINGS)
     with pytest.raises(LeakageError, match="lies after 2026-06-01"):
         compute_sql_scores(warehouse, WEEK, np.datetime64("2026-06-02"), "v5.18", SETTINGS)
+
+
+@pytest.mark.parametrize("weight", ["intent_order_weight", "intent_cart_weight", "intent_view_weight"])
+def test_intent_that_would_lower_a_product_is_refused(weight):
+    """Candidates are cut on the ground that intent only lifts."""
+    with pytest.raises(ConfigError, match=rf"baseline\.{weight} is -1\.0; it must be at least 0"):
+        with_settings(baseline={weight: -1.0})
+    with_settings(baseline={weight: 0.0})
