@@ -38,6 +38,8 @@ class PeerSettings:
     """Products with the most users that take part; memory and time grow with the square and the cube of this."""
     ease_decay_tau_days: float
     """The row's own events weigh exp(−age / tau) in the query."""
+    ease_own_history: float
+    """Weight of the query itself beside what the model makes of it; 0 = off."""
     gf_cf_rank: int
     """Singular vectors that the ideal low-pass lets through."""
     gf_cf_low_pass: float
@@ -72,8 +74,8 @@ class PeerSettings:
         rounds = ("als_factors", "als_iterations", "bpr_factors", "bpr_iterations", "light_gcn_dim", "light_gcn_layers")
         for name in (*whole, *rounds, "light_gcn_steps", "light_gcn_batch_size", "hetero_gat_steps"):
             at_least(self, name, 1)
-        free = ("item_knn_shrinkage", "bpr_regularization", "light_gcn_regularization", "gf_cf_own_history")
-        for name in free:
+        free = ("item_knn_shrinkage", "bpr_regularization", "light_gcn_regularization")
+        for name in (*free, "ease_own_history", "gf_cf_own_history"):
             at_least(self, name, 0)
         positive = (
             *("ridge_penalty", "logit_penalty", "logit_segment_strength", "logit_make_strength"),

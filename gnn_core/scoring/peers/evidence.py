@@ -30,6 +30,8 @@ FEATURES = (
     "log price",
 )
 _HALF = 0.5
+_Tables = tuple[sparse.csr_matrix, sparse.csr_matrix, Float]
+"""Counts by product and by part type, and their total, of each row."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class Evidence:
         make_SM = sparse.csr_matrix((np.ones(n_S), (np.arange(n_S), train.make_S)), shape=(n_S, n_M))
         owns_UM = sparse.csr_matrix(self.owns_US @ make_SM)
         owns_UM.data = np.ones_like(owns_UM.data)
-        # Counts of products, of part types, in all; by user, segment, make.
         self._by_user = self._tables(self.orders_UP)
         self._by_segment = self._tables(by_owners(self.orders_UP, self.owns_US))
         self._by_make = self._tables(by_owners(self.orders_UP, owns_UM))
@@ -99,15 +100,14 @@ class Evidence:
             total - own.total,
         )
         interest = self._interest_P[product] - self._own(self._interest_UP, without_user, product)
-        product_lifts = self._lifts(here.product, brand.product, everyone.product, here, brand, everyone, len(self._type_P))
-        type_lifts = self._lifts(here.part_type, brand.part_type, everyone.part_type, here, brand, everyone, self._n_types)
+        levels = here, brand, everyone
         columns = (
             np.log(everyone.product + _HALF),
             np.log(interest + _HALF),
             np.log(here.product + _HALF),
             np.log(brand.product + _HALF),
-            *product_lifts,
-            *type_lifts,
+            *self._lifts("product", levels, len(self._type_P)),
+            *self._lifts("part_type", levels, self._n_types),
             self._log_breadth_P[product],
             self._log_price_P[product],
         )
@@ -121,28 +121,29 @@ class Evidence:
             found[inside] = np.asarray(matrix[row.ravel()[inside], column.ravel()[inside]]).ravel()
         return found.reshape(row.shape)
 
-    def _lifts(
-        self, here: Float, brand: Float, everyone: Float, of: _Level, of_brand: _Level, of_all: _Level, n: int
-    ) -> tuple[Float, Float]:
-        """Log lifts of segment over make and of make over everyone, each share shrunk towards its parent's."""
+    def _lifts(self, what: str, levels: tuple[_Level, _Level, _Level], n: int) -> tuple[Float, Float]:
+        """Log lifts of segment over make and of make over everyone, each share shrunk towards its parent's.
+
+        `what` is a count of a level, product or part_type, of which there are `n`.
+        """
+        (here, n_here), (brand, n_brand), (everyone, n_all) = ((getattr(level, what), level.total) for level in levels)
         k_segment, k_make = self._strengths
-        base = (everyone + _HALF) / (of_all.total + _HALF * n)
-        parent = (brand + k_make * base) / (of_brand.total + k_make)
-        share = (here + k_segment * parent) / (of.total + k_segment)
+        base = (everyone + _HALF) / (n_all + _HALF * n)
+        parent = (brand + k_make * base) / (n_brand + k_make)
+        share = (here + k_segment * parent) / (n_here + k_segment)
         return np.log(share / parent), np.log(parent / base)
 
-    def _tables(self, counts: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Float]:
+    def _tables(self, counts: sparse.csr_matrix) -> _Tables:
         types = sparse.csr_matrix(counts @ self._types_PT)
         types.sort_indices()
         return counts, types, np.asarray(counts.sum(axis=1)).ravel()
 
-    def _level(self, tables: tuple[sparse.csr_matrix, sparse.csr_matrix, Float], row: Int, product: Int, own: _Level) -> _Level:
+    def _level(self, tables: _Tables, row: Int, product: Int, own: _Level) -> _Level:
         counts, types, total = tables
-        inside = row >= 0
         return _Level(
             self.at(counts, row, product) - own.product,
             self.at(types, row, self._type_P[product]) - own.part_type,
-            np.where(inside, total[row], 0) - own.total,
+            np.where(row >= 0, total[row], 0) - own.total,
         )
 
     def _own_level(self, user: Int | None, product: Int) -> _Level:

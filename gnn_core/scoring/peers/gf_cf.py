@@ -10,14 +10,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import linalg
 from threadpoolctl import threadpool_limits
 
 from gnn_core.config import PeerSettings
+from gnn_core.model.factors import truncated_svd
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.peers.counts import decay, event_weights, summed
-from gnn_core.scoring.peers.silent import over_silent
+from gnn_core.scoring.peers.silent import beside_own, over_silent
 from gnn_core.snapshot import Snapshot
+from gnn_core.training.determinism import pinned
+
+_NOTHING = 1e-6
+"""Singular values of R̃ lie in [0, 1]; below this they are rounding, and their vectors arbitrary."""
 
 
 class GfCf:
@@ -72,15 +76,8 @@ class GfCf:
         with threadpool_limits(1, user_api="blas"):
             filtered += np.float32(self._settings.gf_cf_low_pass) * ((signal @ self._in_PK) @ self._out_KP)
         if self._settings.gf_cf_own_history:
-            own, n = signal.toarray(), np.float32(self._settings.gf_cf_own_history)
-            filtered = _to_one(filtered) + n * _to_one(own)
+            filtered = beside_own(filtered, signal.toarray(), self._settings.gf_cf_own_history)
         return over_silent(self._silent.score_block(start, stop), filtered)
-
-
-def _to_one(values_RP: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to a best value of 1; rows without a positive value stay as they are."""
-    best_R = values_RP.max(axis=1, initial=0)
-    return values_RP / np.where(best_R > 0, best_R, 1)[:, None]
 
 
 def _inverse_root(degree: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,13 +85,11 @@ def _inverse_root(degree: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _right_vectors(matrix: sparse.csr_matrix, rank: int, seed: int) -> NDArray[np.float64]:
-    """(P, ≤ rank) leading right singular vectors. Their signs are arbitrary, but V Vᵀ is not."""
-    most = min(matrix.shape)
-    with threadpool_limits(1, user_api="blas"):
-        if rank >= most:
-            # ARPACK finds fewer vectors than the matrix has; a matrix as small as that is decomposed whole.
-            _, values, vt = np.linalg.svd(matrix.toarray().astype(np.float64), full_matrices=False)
-            return vt[values > 1e-9].T
-        start = np.random.default_rng(seed).standard_normal(most)
-        _, _, vt = linalg.svds(matrix.astype(np.float64), k=rank, v0=start, return_singular_vectors="vh")
-    return vt.T
+    """(P, ≤ rank) leading right singular vectors. Their signs are arbitrary, but V Vᵀ is not.
+
+    Not ARPACK's: where singular values repeat (groups of users without a common product), its vectors were seen to
+    differ from call to call, whatever it was given to start from.
+    """
+    with pinned(1, seed), threadpool_limits(1, user_api="blas"):
+        _, values, vectors = truncated_svd(matrix, rank, seed)
+    return vectors[:, values > _NOTHING]

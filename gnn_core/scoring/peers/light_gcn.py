@@ -6,6 +6,8 @@ B interactions of a step, D embedding width.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from gnn_core.scoring.peers.counts import summed
 from gnn_core.scoring.peers.trained_users import TrainedUsers
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.determinism import pinned
+
+# Torch says so once a process; the products that are used here are PyG's own way of propagating.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
 
 class LightGcn:
@@ -106,4 +111,4 @@ def _normalised(x_UK: sparse.csr_matrix) -> torch.Tensor:
     scaled = sparse.csr_matrix(root @ both @ root, dtype=np.float32)
     scaled.sort_indices()
     parts = (torch.from_numpy(scaled.indptr.astype(np.int64)), torch.from_numpy(scaled.indices.astype(np.int64)))
-    return torch.sparse_csr_tensor(*parts, torch.from_numpy(scaled.data), size=scaled.shape)
+    return torch.sparse_csr_tensor(*parts, torch.from_numpy(scaled.data), size=scaled.shape, check_invariants=False)

@@ -28,6 +28,16 @@ def over_silent(silent_RP: Float, found_RP: Float) -> Float:
     return scores
 
 
+def beside_own(found_RP: Float, own_RP: Float, weight: float) -> Float:
+    """`found_RP` + weight · `own_RP`, each row of either scaled to a best value of 1 where it has one above 0."""
+    return found_RP if weight == 0 else _to_one(found_RP) + np.float32(weight) * _to_one(own_RP)
+
+
+def _to_one(values_RP: Float) -> Float:
+    best_R = values_RP.max(axis=1, initial=0)
+    return values_RP / np.where(best_R > 0, best_R, 1)[:, None]
+
+
 def mean_of_owners(factors_UD: Float, owns_US: sparse.csr_matrix) -> Float:
     """(S, D) mean factors of each segment's owners among the given users; zeros where there is none."""
     owners_S = np.asarray(owns_US.sum(axis=0)).ravel()
