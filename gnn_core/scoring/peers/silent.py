@@ -35,7 +35,7 @@ def beside_own(found_RP: Float, own_RP: Float, weight: float) -> Float:
 
 def _to_one(values_RP: Float) -> Float:
     best_R = values_RP.max(axis=1, initial=0)
-    return values_RP / np.where(best_R > 0, best_R, 1)[:, None]
+    return np.asarray(values_RP / np.where(best_R > 0, best_R, np.float32(1))[:, None], dtype=np.float32)
 
 
 def mean_of_owners(factors_UD: Float, owns_US: sparse.csr_matrix) -> Float:

@@ -67,14 +67,18 @@ def test_light_gcn_propagates_over_the_symmetrically_normalised_graph():
     assert not dense[2:, 2:].any()
 
 
-def test_light_gcn_where_everyone_touched_everything_has_nothing_to_rank_and_says_nothing_wrong():
-    events = [(u, p, "view", "2026-01-01") for u in "ab" for p in ("P0", "P1", "P2")]
-    train = make_snapshot(**STORE | {"events": events})
-    model = LightGcn(SETTINGS.peers, 1, silent=Popularity())
-    model.fit(train)
-    audience, _ = build_audience(train, np.arange(2))
-    model.prepare(audience)
-    assert np.isfinite(model.score_block(0, 2)).all()
+def test_light_gcn_never_ranks_a_product_above_another_that_the_user_touched_too():
+    # Everyone touched everything, so no draw is usable and no step is made, however many are asked for.
+    train = make_snapshot(**STORE | {"events": [(u, p, "view", "2026-01-01") for u in "ab" for p in STORE["fits"]]})
+    scores = []
+    for steps in (1, 5):
+        model = LightGcn(replace(SETTINGS.peers, light_gcn_steps=steps), 1, silent=Popularity())
+        model.fit(train)
+        audience, _ = build_audience(train, np.arange(2))
+        model.prepare(audience)
+        scores.append(model.score_block(0, 2))
+    assert np.isfinite(scores[0]).all()
+    np.testing.assert_array_equal(*scores)
 
 
 def test_another_seed_is_another_model():
