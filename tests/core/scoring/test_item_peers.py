@@ -113,6 +113,15 @@ def test_gf_cf_by_hand(rank, low_pass):
     np.testing.assert_allclose(got, [*want / want.max(), 0], atol=TRACE)
 
 
+def test_the_low_pass_lets_nothing_through_that_no_user_carries():
+    # Everyone who touched P0 touched P1: one singular vector, however many are asked for, so the two are one product.
+    events = [(u, p, "view", "2026-01-01") for u in "abq" for p in ("P0", "P1")]
+    train = make_snapshot(**STORE | {"events": [*events, ("q", "P0", "view", "2026-02-01")]})
+    model = GfCf(replace(PEERS, gf_cf_rank=9, gf_cf_low_pass=5.0), WEIGHTS, 1, silent=Popularity())
+    scores = _scores(model, train)["q"]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
 def test_gf_cf_adds_own_history_when_asked_to():
     plain, with_own = (_gf_cf(gf_cf_rank=1, gf_cf_own_history=w)["q"] for w in (0.0, 2.0))
     both = plain + 2 * QUERY / 5

@@ -32,20 +32,21 @@ SETTINGS = tiny_settings()
 
 
 def test_a_row_is_its_trained_user_or_its_segments_owners_or_unknown():
-    train = make_snapshot(**STORE)
-    users = np.array([0, 1])  # a and b are trained; c is warm, but was not
-    rows = TrainedUsers(train, users, np.array([[1, 0], [0, 2]]), np.array([0, 2]), np.array([[3, 1], [1, 5]]))
+    store = {"owns": STORE["owns"] | {"w": [CAMARO]}, "events": [*STORE["events"], ("w", "P0", "view", "2026-01-01")]}
+    train = make_snapshot(**STORE | store)
+    users = np.array([0, 1, 6])  # a, b and w are trained; c is warm, but was not
+    rows = TrainedUsers(train, users, np.array([[1, 0], [0, 2], [3, 0]]), np.array([0, 2]), np.array([[3, 1], [1, 5]]))
     popularity = Popularity()
     popularity.fit(train)
     audience, row = build_audience(train, np.arange(len(train.user_ids)))
     rows.prepare(audience)
-    scores = rows.score_block(0, len(audience), popularity)[row]
-    a, b, c, d, e, v = scores.tolist()
+    a, b, c, d, e, v, w = rows.score_block(0, len(audience), popularity)[row].tolist()
     assert a == [3, 1, 1]  # P1, which nobody touched, shares the last place
     assert b == [2, 2, 10]
-    assert c == [2.5, 2.5, 5.5]  # mean of the Camaro's (1, 0) and the Nova's (0, 2)
-    assert d == a  # no owner of a Civic is trained, so the Camaro speaks alone
-    assert v == a
+    assert w == [9, 3, 3]
+    assert v == [6, 2, 2]  # the Camaro's owners a and w: (2, 0)
+    assert c == [4, 4, 6]  # mean of the Camaro's (2, 0) and the Nova's (0, 2)
+    assert d == v  # no owner of a Civic is trained, so the Camaro speaks alone
     assert e == [1, 0, 0]  # popularity
 
 
