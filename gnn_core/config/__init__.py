@@ -13,13 +13,13 @@ from gnn_core.config.decision import (
     EvaluationSettings,
     Gate1Settings,
     HybridSettings,
-    PeerSettings,
     PublishSettings,
     ScoringSettings,
     ServingSettings,
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
+from gnn_core.config.peers import PeerSettings
 
 __all__ = [
     "ArtifactSettings",

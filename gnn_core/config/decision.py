@@ -73,34 +73,6 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
-class PeerSettings:
-    """Hyperparameters of the models that stand beside SQL and the graph in the report."""
-
-    SECTION: ClassVar[str] = "peers"
-
-    item_knn_neighbours: int
-    """Most similar products kept for each product."""
-    item_knn_shrinkage: float
-    """Added to the product of two norms: similarities of rarely seen products shrink."""
-    item_knn_decay_tau_days: float
-    """The row's own events weigh exp(−age / tau) in the query."""
-    item_knn_own_history: bool
-    """Whether a product is a neighbour of itself, so that what a user looked at may come back."""
-    als_factors: int
-    als_iterations: int
-    als_regularization: float
-    als_alpha: float
-    """Confidence of an interaction is alpha × its event weight."""
-
-    def __post_init__(self) -> None:
-        for name in ("item_knn_neighbours", "als_factors", "als_iterations"):
-            at_least(self, name, 1)
-        at_least(self, "item_knn_shrinkage", 0)
-        for name in ("item_knn_decay_tau_days", "als_regularization", "als_alpha"):
-            at_least(self, name, 1e-9)
-
-
-@dataclass(frozen=True)
 class Gate1Settings:
     """Gate 1, offline: relative lift of Recall@10 over the stronger SQL version."""
 

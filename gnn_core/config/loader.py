@@ -28,12 +28,12 @@ from gnn_core.config.decision import (
     EvaluationSettings,
     Gate1Settings,
     HybridSettings,
-    PeerSettings,
     PublishSettings,
     ScoringSettings,
     ServingSettings,
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
+from gnn_core.config.peers import PeerSettings
 from gnn_core.errors import ConfigError
 
 

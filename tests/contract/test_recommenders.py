@@ -1,67 +1,53 @@
 """One suite for every recommender: the protocol, cold and new rows, no future, and worlds whose answer is known."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
+from gnn_core.errors import LeakageError
 from gnn_core.recommender import Audience
 from gnn_core.scoring.audience import build_audience, coarsen
+from gnn_core.scoring.peers import PEERS
 from gnn_core.scoring.rank import top_k
-from gnn_core.snapshot import ORDER, Snapshot, build_snapshot
+from gnn_core.snapshot import Snapshot, build_snapshot
 from tests.contract.recommender_registry import REGISTRY, tiny_settings
-from tests.core.builders import AS_OF, make_tables
+from tests.contract.recommender_worlds import CARS, N_PRODUCTS, PRODUCTS, WORLDS, World
+from tests.core.builders import AS_OF
+from tests.core.staging.translated import translated_once
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
-CARS = [f"{1960 + i}|make{i % 2}|model{i}" for i in range(4)]
-N_PRODUCTS = 20
-PRODUCTS = [f"P{i:02}" for i in range(N_PRODUCTS)]
 everyone = pytest.mark.parametrize("name", sorted(REGISTRY))
-of_vehicles = pytest.mark.parametrize("name", sorted(n for n, e in REGISTRY.items() if e.learns_vehicles))
-of_items = pytest.mark.parametrize("name", sorted(n for n, e in REGISTRY.items() if e.learns_items))
+solved = [(n, w, e.bar) for n, e in sorted(REGISTRY.items()) for w in sorted(e.solves)]
+exact = pytest.mark.parametrize("name", [n for n, world, bar in solved if world == "vehicle" and bar > 0.9])
 
 
-def _block_world():
-    """Everything fits everyone; owners of car b order products 5b … 5b + 4. `new*` are cold."""
-    owns = {f"u{b}_{i:02}": [CARS[b]] for b in range(4) for i in range(10)}
-    owns |= {f"new{b}": [CARS[b]] for b in range(4)} | {"two": [CARS[1], CARS[2]], "none": []}
-    events = [
-        (f"u{b}_{i:02}", PRODUCTS[5 * b + j], "order", f"2026-04-{i + 1:02}", f"o{b}{i}{j}")
-        for b in range(4)
-        for i in range(10)
-        for j in range(5)
-        if i < 10 - j
-    ]
-    return make_tables(owns=owns, fits=dict.fromkeys(PRODUCTS, CARS), events=events)
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """SQL's statements are translated once for the whole module."""
+    with translated_once():
+        yield
 
 
-def _checkerboard_world():
-    """All own one car. User i ordered every product of its parity but product i."""
-    owns = {f"u{i:02}": [CARS[0]] for i in range(N_PRODUCTS)}
-    events = [
-        (f"u{i:02}", PRODUCTS[j], "order", "2026-05-01", f"o{i}_{j}")
-        for i in range(N_PRODUCTS)
-        for j in range(N_PRODUCTS)
-        if i % 2 == j % 2 and i != j
-    ]
-    return make_tables(owns=owns, fits={p: [CARS[0]] for p in PRODUCTS}, events=events)
+@cache
+def _world(world: str) -> World:
+    return WORLDS[world]()
 
 
-def _best_seller_world():
-    """Nobody of the new car's make ever ordered; product 13 sells most elsewhere, product 4 comes second."""
-    owns = {f"u{i:02}": [CARS[1]] for i in range(12)} | {"new": [CARS[0]]}
-    events = [(f"u{i:02}", PRODUCTS[13], "order", "2026-05-01", f"a{i}") for i in range(12)]
-    events += [(f"u{i:02}", PRODUCTS[4], "order", "2026-05-02", f"b{i}") for i in range(7)]
-    return make_tables(owns=owns, fits=dict.fromkeys(PRODUCTS, CARS[:2]), events=events)
-
-
-def _fitted(name, tables, as_of=AS_OF):
+def _fresh(name, tables, as_of=AS_OF):
     train = build_snapshot(tables, as_of)
     recommender = REGISTRY[name].make(tables, as_of, tiny_settings())
     recommender.fit(train)
     return recommender, train
+
+
+@cache
+def _fitted(name, world="vehicle"):
+    """Fitted once a world: every test prepares its own audience, so none sees what another has asked."""
+    return _fresh(name, _world(world).tables)
 
 
 def _scores(recommender, audience):
@@ -79,7 +65,7 @@ def _row(train, row_of_user, user_id):
 
 @everyone
 def test_blocks_have_the_promised_shape_and_are_finite(name):
-    recommender, train = _fitted(name, _block_world())
+    recommender, train = _fitted(name)
     audience, _ = _all_users(train)
     recommender.prepare(audience)
     for start, stop in ((0, 1), (2, 7), (0, len(audience)), (3, 3)):
@@ -92,7 +78,7 @@ def test_blocks_have_the_promised_shape_and_are_finite(name):
 
 @everyone
 def test_scores_do_not_depend_on_the_block_or_on_who_else_is_scored(name):
-    recommender, train = _fitted(name, _block_world())
+    recommender, train = _fitted(name)
     users = np.arange(len(train.user_ids))
     audience, row = build_audience(train, users)
     whole = _scores(recommender, audience)
@@ -104,8 +90,8 @@ def test_scores_do_not_depend_on_the_block_or_on_who_else_is_scored(name):
 
 @everyone
 def test_the_same_data_give_the_same_bytes(name):
-    first, train = _fitted(name, _checkerboard_world())
-    second, _ = _fitted(name, _checkerboard_world())
+    first, train = _fitted(name, "item")
+    second, _ = _fresh(name, _world("item").tables)
     audience, _ = _all_users(train)
     assert _scores(first, audience).tobytes() == _scores(second, audience).tobytes()
     assert _scores(first, audience).tobytes() == _scores(first, audience).tobytes()
@@ -113,7 +99,7 @@ def test_the_same_data_give_the_same_bytes(name):
 
 @everyone
 def test_what_happens_at_or_after_the_cutoff_changes_nothing(name):
-    tables = _block_world()
+    tables = _world("vehicle").tables
     later = pd.DataFrame(
         [
             (u, PRODUCTS[19], kind, pd.Timestamp(day, tz="UTC"), order, 1, None)
@@ -122,18 +108,22 @@ def test_what_happens_at_or_after_the_cutoff_changes_nothing(name):
         ],
         columns=tables["events"].columns,
     )
-    before, train = _fitted(name, tables)
-    after, train_after = _fitted(name, tables | {"events": pd.concat([tables["events"], later], ignore_index=True)})
+    before, train = _fitted(name)
+    after, train_after = _fresh(name, tables | {"events": pd.concat([tables["events"], later], ignore_index=True)})
     want, got = (_scores(r, _all_users(t)[0]) for r, t in ((before, train), (after, train_after)))
     assert got.tobytes() == want.tobytes()
 
 
 @everyone
-def test_a_snapshot_that_still_holds_the_future_is_read_up_to_its_moment(name):
-    full = build_snapshot(_block_world(), AS_OF)
+def test_a_snapshot_that_still_holds_the_future_is_read_up_to_its_moment_or_refused(name):
+    tables, settings = _world("vehicle").tables, tiny_settings()
+    full = build_snapshot(tables, AS_OF)
     moment = np.datetime64("2026-04-06", "us")
-    tables, settings = _block_world(), tiny_settings()
     clean, dirty = (REGISTRY[name].make(tables, moment, settings) for _ in range(2))
+    if REGISTRY[name].refuses_future:
+        with pytest.raises(LeakageError, match="after the cutoff"):
+            dirty.fit(replace(full, as_of=moment))
+        return
     clean.fit(full.before(moment))
     dirty.fit(replace(full, as_of=moment))
     audience, _ = _all_users(full.before(moment))
@@ -142,7 +132,7 @@ def test_a_snapshot_that_still_holds_the_future_is_read_up_to_its_moment(name):
 
 @everyone
 def test_a_user_that_training_never_saw_is_scored_by_their_vehicle(name):
-    recommender, train = _fitted(name, _block_world())
+    recommender, train = _fitted(name)
     known, row = _all_users(train)
     owns = sparse.csr_matrix(np.eye(len(CARS), dtype=np.float32)[[2]])
     stranger = Audience(
@@ -158,14 +148,14 @@ def test_a_user_that_training_never_saw_is_scored_by_their_vehicle(name):
 
 @everyone
 def test_an_empty_audience_is_no_error(name):
-    recommender, train = _fitted(name, _block_world())
+    recommender, train = _fitted(name)
     audience, _ = build_audience(train, np.zeros(0, dtype=np.int64))
     assert _scores(recommender, audience).shape == (0, N_PRODUCTS)
 
 
-@of_vehicles
+@exact
 def test_a_cold_owner_gets_what_owners_of_that_car_order(name):
-    recommender, train = _fitted(name, _block_world())
+    recommender, train = _fitted(name)
     audience, row = _all_users(train)
     scores = _scores(recommender, audience)
     best, _ = top_k(scores, np.ones(scores.shape, dtype=bool), 5)
@@ -174,23 +164,39 @@ def test_a_cold_owner_gets_what_owners_of_that_car_order(name):
     assert set(best[_row(train, row, "two")]) <= set(range(5, 15))
 
 
-@of_items
-def test_the_withheld_product_of_a_checkerboard_ranks_first(name):
-    recommender, train = _fitted(name, _checkerboard_world())
-    audience, row = _all_users(train)
-    assert row.tolist() == list(range(N_PRODUCTS))
-    history = audience.history
-    assert (history.kind_E == ORDER).all()
-    unseen = np.ones((N_PRODUCTS, N_PRODUCTS), dtype=bool)
-    unseen[history.user_E, history.product_E] = False
-    best, _ = top_k(_scores(recommender, audience), unseen, 1)
-    assert best.ravel().tolist() == list(range(N_PRODUCTS))
+@pytest.mark.parametrize(("name", "world", "bar"), solved)
+def test_a_model_solves_the_worlds_that_were_made_for_it(name, world, bar):
+    assert _right_share(name, world) >= bar
+
+
+def test_every_peer_is_under_contract():
+    assert set(PEERS) <= set(REGISTRY)
+
+
+@pytest.mark.parametrize("world", [w for w in sorted(WORLDS) if w != "best_seller"])
+def test_these_worlds_tell_popularity_nothing(world):
+    assert _right_share("popularity", world) == 0.5
+
+
+@pytest.mark.parametrize("world", sorted(WORLDS))
+@everyone
+def test_in_worlds_of_others_a_model_is_no_worse_than_popularity(name, world):
+    assert _right_share(name, world) >= _right_share("popularity", world) - 0.01
 
 
 @everyone
 def test_where_nothing_else_is_known_the_best_seller_leads(name):
-    recommender, train = _fitted(name, _best_seller_world())
+    recommender, train = _fitted(name, "best_seller")
     audience, row = _all_users(train)
     scores = _scores(recommender, audience)
     best, _ = top_k(scores, np.ones(scores.shape, dtype=bool), 2)
     assert best[_row(train, row, "new")].tolist() == [13, 4]
+
+
+@cache
+def _right_share(name, world):
+    recommender, train = _fitted(name, world)
+    audience, row = _all_users(train)
+    scores = _scores(recommender, audience)
+    assert np.isfinite(scores).all()
+    return _world(world).right_share(scores, row, train)

@@ -14,11 +14,10 @@ from scipy import sparse
 from gnn_core.config import PeerSettings
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.peers.counts import decay, event_weights, summed
+from gnn_core.scoring.peers.silent import over_silent
 from gnn_core.scoring.rank import top_k
 from gnn_core.snapshot import Snapshot
 
-_SILENT_SHARE = np.float32(1e-3)
-"""Weight of the fallback beside the neighbours: enough to order products that no neighbour speaks for, and no more."""
 _BLOCK_PRODUCTS = 512
 
 
@@ -65,14 +64,8 @@ class ItemKnn:
 
     def score_block(self, start: int, stop: int) -> NDArray[np.float32]:
         """(R, P) the fallback's scores for cold rows; neighbours plus a trace of the fallback for the others."""
-        scores = self._silent.score_block(start, stop).copy()
-        found = sparse.csr_matrix(self._query_AP[start:stop] @ self._similar_PP)
-        best = found.max(axis=1).toarray().ravel() if found.nnz else np.zeros(stop - start)
-        spoken = np.flatnonzero(best > 0)
-        traces = scores[spoken]
-        traces *= _SILENT_SHARE / np.maximum(traces.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        scores[spoken] = traces + (found[spoken].toarray() / best[spoken, None]).astype(np.float32)
-        return scores
+        found = np.asarray((self._query_AP[start:stop] @ self._similar_PP).toarray(), dtype=np.float32)
+        return over_silent(self._silent.score_block(start, stop), found)
 
 
 def _similarities(x_UP: sparse.csr_matrix, eligible_P: NDArray[np.bool_], settings: PeerSettings) -> sparse.csr_matrix:

@@ -5,16 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gnn_core.config import PeerSettings
 from gnn_core.errors import ConfigError, DataError
 from gnn_core.scoring.audience import build_audience
-from gnn_core.scoring.peers import ImplicitAls, ItemKnn, Popularity, Smoother, make_peer
+from gnn_core.scoring.peers import Popularity, Smoother
+from gnn_core.scoring.peers.implicit_als import ImplicitAls
+from gnn_core.scoring.peers.item_knn import ItemKnn
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
 
 CAMARO, NOVA, MUSTANG = "1969|chevrolet|camaro", "1969|chevrolet|nova", "1969|ford|mustang"
 WEIGHTS = {"view": 1.0, "cart": 3.0, "order": 5.0}
-KNN = PeerSettings(
+KNN = replace(
+    tiny_settings().peers,
     item_knn_neighbours=10,
     item_knn_shrinkage=1.0,
     item_knn_decay_tau_days=10.0,
@@ -158,11 +160,3 @@ def test_als_folds_a_cold_row_in_as_the_mean_of_its_segments():
     np.testing.assert_allclose(scores["h"], (scores["f"] + scores["e"]) / 2, rtol=1e-5, atol=1e-7)
     assert scores["f"].argmax() == 0
     assert scores["e"].argmax() == 2
-
-
-def test_make_peer_names_what_it_knows():
-    settings = tiny_settings()
-    for name in ("popularity", "smoother", "item_knn", "implicit_als"):
-        assert make_peer(name, settings, np.ones(3, dtype=bool)).name == name
-    with pytest.raises(ConfigError, match=r"'bpr'.*popularity, smoother"):
-        make_peer("bpr", settings, np.ones(3, dtype=bool))
