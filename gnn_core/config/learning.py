@@ -53,11 +53,13 @@ class ModelSettings:
     slack: bool
     """One coordinate of each side that the other lacks, so that a vector of little evidence stays near cosine 0."""
     vehicle_factors: int
-    """Dimensions of the output that start as the factorised vehicle–product graph; 0 = off."""
+    """Dimensions of the factorised lift of products by vehicle, beside the towers' output; 0 = off."""
     item_factors: int
-    """Dimensions of the output that start as the factorised item–item graph; 0 = off."""
+    """Dimensions of the factorised item graph, beside the towers' output; 0 = off."""
+    sparse_terms: bool
+    """Beside the dot product, a user's own events and the item graph's nearest products, term by term."""
     item_attribute_weight: float
-    """Weight of part types and fitment beside users in the item–item graph."""
+    """Weight of part types and fitment beside users in the item space of the paths."""
 
     def __post_init__(self) -> None:
         one_of(self, "encoder", ("gat", "sage", "light"))
@@ -69,16 +71,6 @@ class ModelSettings:
         at_least(self, "scale_init", 1e-6)
         if self.hidden_dim % self.heads:
             raise ConfigError(f"model.hidden_dim is {self.hidden_dim}; it must be a multiple of heads, {self.heads}")
-        if self.learned_dim < 1:
-            raise ConfigError(
-                f"model.output_dim is {self.output_dim}; vehicle_factors, item_factors and slack take "
-                f"{self.output_dim - self.learned_dim} of it and must leave at least 1"
-            )
-
-    @property
-    def learned_dim(self) -> int:
-        """Output dimensions that the towers fill."""
-        return self.output_dim - self.vehicle_factors - self.item_factors - (2 if self.slack else 0)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""Factorised starting points: what a vehicle's owners order beyond the average, and which products go together.
+"""Constants of the score: what the paths of the graph say, weighed and factorised, before any gradient step.
 
-What belongs here: constants computed from counts by linear algebra, before any gradient step.
-What does not: anything learned by gradient (network.py).
+What belongs here: matrices → inner products. What does not: the paths (paths.py), their weights (preference.py,
+intent.py), anything learned by gradient (network.py).
 
 The basis of a factorisation is arbitrary and changes with the data, so these vectors are only ever scaled and added,
 never mixed by a learned matrix: scores depend on their inner products alone, which keeps folds and weeks comparable.
 
-Shape letters: S segments, M makes, P products, F fitment pairs (segment, product), D vehicle factors, I item factors.
+Shape letters: S segments, P products, D vehicle factors, K product features, I item factors.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gnn_core.model.shrinkage import Evidence, Fitting, Strengths, log_lift
-from gnn_core.snapshot import Int
-
 Float = NDArray[np.float64]
 
 
@@ -30,43 +27,25 @@ class Factors:
 
     vehicle_SD: NDArray[np.float32]
     product_PD: NDArray[np.float32]
-    """vehicle · product ≈ log lift of the product among what fits the vehicle."""
-    item_PI: NDArray[np.float32]
-    """item · item ≈ how much two products share buyers, part type and vehicles."""
-    vehicle_item_SI: NDArray[np.float32]
-    """Mean item vector of what owners took, less that of everyone."""
-    evidence_S: NDArray[np.float32]
-    """Orders (or equivalents) behind that mean."""
+    """vehicle · product ≈ how far the lift of the product for this vehicle is from its mean over vehicles."""
+    product_PK: NDArray[np.float32]
+    """Features of the product; the last is the mean lift."""
+    left_PI: NDArray[np.float32]
+    right_PI: NDArray[np.float32]
+    """left (of what a user took) · right ≈ how close a product is to it in the item graph."""
 
 
-def compute_factors(
-    fitting: Fitting,
-    evidence: Evidence,
-    part_type_P: Int,
-    *,
-    strengths: Strengths,
-    vehicle_rank: int,
-    item_rank: int,
-    attribute_weight: float,
-    seed: int,
-) -> Factors:
-    """Factorise the vehicle–product and the item–item graph; ranks above what the matrix has leave zero columns."""
-    shape = (fitting.n_segments, fitting.n_products)
-    lift_SP = sparse.csr_matrix((log_lift(fitting, evidence, strengths), (fitting.segment_F, fitting.product_F)), shape)
-    left, values, right = truncated_svd(lift_SP, vehicle_rank, seed)
+def factorise_lift(lift_SP: NDArray[np.float32], rank: int, seed: int) -> tuple[Float, Float, Float]:
+    """(S, D), (P, D) and (P,): factors of what is left of the lift after the mean over vehicles, and that mean."""
+    mean_P = lift_SP.mean(axis=0, dtype=np.float64) if len(lift_SP) else np.zeros(lift_SP.shape[1])
+    left, values, right = truncated_svd(lift_SP - mean_P.astype(np.float32), rank, seed)
     half = np.sqrt(values)
-    item_rows = _item_rows(fitting, evidence, part_type_P, attribute_weight)
-    _, item_values, item_right = truncated_svd(item_rows, item_rank, seed + 1)
-    item_PI = item_right * item_values
-    taken_S = np.asarray(evidence.by_segment_SP.sum(axis=1)).ravel()
-    everyone = evidence.by_product_P @ item_PI / max(evidence.by_product_P.sum(), 1e-12)
-    mean_SI = (evidence.by_segment_SP @ item_PI) / np.maximum(taken_S, 1e-12)[:, None] - everyone
-    mean_SI[taken_S == 0] = 0.0
-    single = (left * half, right * half, item_PI, mean_SI, taken_S)
-    return Factors(*(a.astype(np.float32) for a in single))
+    return left * half, right * half, mean_P
 
 
-def truncated_svd(matrix: sparse.csr_matrix, rank: int, seed: int, passes: int = 5) -> tuple[Float, Float, Float]:
+def truncated_svd(
+    matrix: sparse.csr_matrix | NDArray[np.float32], rank: int, seed: int, passes: int = 5
+) -> tuple[Float, Float, Float]:
     """Leading singular triplets by randomised subspace iteration: (rows, rank), (rank,) descending, (columns, rank).
 
     Deterministic for a seed on a pinned number of torch threads; missing rank is filled with zeros.
@@ -75,11 +54,13 @@ def truncated_svd(matrix: sparse.csr_matrix, rank: int, seed: int, passes: int =
     n_rows, n_columns = matrix.shape
     width = min(rank + 8, n_rows, n_columns)
     left, values, right = np.zeros((n_rows, rank)), np.zeros(rank), np.zeros((n_columns, rank))
-    if width == 0 or rank == 0 or matrix.nnz == 0:
+    empty = matrix.nnz == 0 if sparse.issparse(matrix) else not np.any(matrix)
+    if width == 0 or rank == 0 or empty:
         return left, values, right
-    wide = matrix.astype(np.float64).tocsr()
-    tall = wide.T.tocsr()
-    basis = np.random.default_rng(seed).standard_normal((n_columns, width))
+    # A dense matrix stays in single precision: segments × products is the largest array of a fit.
+    wide = matrix.astype(np.float64).tocsr() if sparse.issparse(matrix) else matrix
+    tall = wide.T.tocsr() if sparse.issparse(matrix) else wide.T
+    basis = np.random.default_rng(seed).standard_normal((n_columns, width)).astype(wide.dtype)
     for _ in range(passes):
         basis = _orthonormal(tall @ (wide @ basis))
     u, s, vt = torch.linalg.svd(torch.from_numpy(wide @ basis), full_matrices=False)
@@ -91,22 +72,3 @@ def truncated_svd(matrix: sparse.csr_matrix, rank: int, seed: int, passes: int =
 
 def _orthonormal(columns: Float) -> Float:
     return torch.linalg.qr(torch.from_numpy(np.ascontiguousarray(columns)))[0].numpy()
-
-
-def _item_rows(fitting: Fitting, evidence: Evidence, part_type_P: Int, attribute_weight: float) -> sparse.csr_matrix:
-    """Users, part types and segments as rows over products, each scaled by 1/sqrt(row sum · column sum)."""
-    n_P = fitting.n_products
-    log_taken = evidence.by_user_UP.copy()
-    log_taken.data = np.log1p(log_taken.data)
-    types = sparse.csr_matrix((np.ones(n_P), (part_type_P, np.arange(n_P))), shape=(int(part_type_P.max()) + 1, n_P))
-    ones = np.ones(len(fitting.segment_F))
-    fits = sparse.csr_matrix((ones, (fitting.segment_F, fitting.product_F)), shape=(fitting.n_segments, n_P))
-    scaled = (_scaled(log_taken), attribute_weight * _scaled(types), attribute_weight * _scaled(fits))
-    return sparse.vstack(scaled).tocsr()
-
-
-def _scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    rows = np.asarray(matrix.sum(axis=1)).ravel()
-    columns = np.asarray(matrix.sum(axis=0)).ravel()
-    inverse = [np.divide(1.0, np.sqrt(v), out=np.zeros_like(v), where=v > 0) for v in (rows, columns)]
-    return sparse.diags(inverse[0]) @ matrix @ sparse.diags(inverse[1])

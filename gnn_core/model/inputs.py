@@ -2,7 +2,8 @@
 
 What belongs here: arrays → tensors. What does not: parameters (network.py), making the arrays (graph/, factors.py).
 
-Shape letters: P products, S segments, A user nodes, Q queried users, D vehicle factors, I item factors.
+Shape letters: P products, S segments, A user nodes, Q queried users, D vehicle factors, K product features, I item
+factors.
 """
 
 from __future__ import annotations
@@ -21,25 +22,36 @@ from gnn_core.model.factors import Factors
 from gnn_core.snapshot import Int
 
 
+@dataclass(frozen=True)
+class ScoreWeights:
+    """How constants add up to a score; float32."""
+
+    cold_K: NDArray[np.float32]
+    warm_K: NDArray[np.float32]
+    warm_parts: NDArray[np.float32]
+
+
 @dataclass
 class GraphInputs:
     """One graph, and the factors of the same events, as tensors on one device."""
 
     product_x: Tensor
     part_type_P: Tensor
-    log_orders_P: Tensor
-    """log(orders + ½)"""
     vehicle_x: Tensor
     make_S: Tensor
     user_row_A: Tensor
     """Row of each user node in the table of user ids; unused without user ids."""
     edges: dict[EdgeType, Edges]
-    product_factor: Tensor
-    """(P, D + I)"""
-    vehicle_factor_SD: Tensor
-    vehicle_item_SI: Tensor
-    evidence_S: Tensor
-    """(S, 1)"""
+    product_const: Tensor
+    """(P, D + K + I)"""
+    vehicle_const_SD: Tensor
+    item_left_PI: Tensor
+    cold_K: Tensor
+    """Weights of the product features for a user without history."""
+    warm_K: Tensor
+    """The same for a user with one."""
+    warm_parts: Tensor
+    """(2,) weights of the vehicles' lift and of the item graph for a user with history."""
 
     @property
     def fitment_edges(self) -> dict[EdgeType, Edges]:
@@ -73,29 +85,35 @@ class Queries:
 
 
 def graph_inputs(
-    graph: HeteroGraph, factors: Factors, known_user_U: Int, shared: dict[EdgeType, Edges] | None = None
+    graph: HeteroGraph,
+    factors: Factors,
+    weights: ScoreWeights,
+    known_user_U: Int,
+    shared: dict[EdgeType, Edges] | None = None,
 ) -> GraphInputs:
     """Tensors of a graph and its factors.
 
     Args:
         graph: nodes and edges.
-        factors: computed from the same events.
+        factors: computed from the same events. weights: how the score adds them up.
         known_user_U: (U,) row of each user of the snapshot in the table of user ids, -1 without one.
         shared: edges to take over instead of building them again.
     """
-    vehicle, product = _balanced(factors.vehicle_SD, factors.product_PD)
     return GraphInputs(
         product_x=graph.data["product"].x,
         part_type_P=graph.data["product"].part_type,
-        log_orders_P=torch.from_numpy(np.log(graph.orders_P + 0.5).astype(np.float32)),
         vehicle_x=graph.data["vehicle"].x,
         make_S=graph.data["vehicle"].make,
         user_row_A=torch.from_numpy(known_user_U[graph.user_A]),
         edges=graph_edges(graph, shared),
-        product_factor=torch.from_numpy(np.concatenate([product, factors.item_PI], axis=1)),
-        vehicle_factor_SD=torch.from_numpy(vehicle),
-        vehicle_item_SI=torch.from_numpy(factors.vehicle_item_SI),
-        evidence_S=torch.from_numpy(factors.evidence_S)[:, None],
+        product_const=torch.from_numpy(
+            np.concatenate([factors.product_PD, factors.product_PK, factors.right_PI], axis=1)
+        ),
+        vehicle_const_SD=torch.from_numpy(factors.vehicle_SD),
+        item_left_PI=torch.from_numpy(factors.left_PI),
+        cold_K=torch.from_numpy(weights.cold_K),
+        warm_K=torch.from_numpy(weights.warm_K),
+        warm_parts=torch.from_numpy(weights.warm_parts),
     )
 
 
@@ -119,12 +137,3 @@ def _towards(weights_QN: sparse.csr_matrix) -> Edges:
     n_queries, n_sources = weights_QN.shape
     target = np.repeat(np.arange(n_queries), np.diff(weights_QN.indptr))
     return Edges(weights_QN.indices, target, weights_QN.data, n_sources, n_queries)
-
-
-def _balanced(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
-    """The same inner products from rows of equal root mean square on both sides, so that one slack suits both."""
-    size = [float(np.sqrt(np.square(a).sum(axis=1).mean())) if a.size else 0.0 for a in (left, right)]
-    if min(size) <= 0:
-        return left, right
-    ratio = np.float32(np.sqrt(size[0] / size[1]))
-    return left / ratio, right * ratio

@@ -2,13 +2,14 @@
 
 What belongs here: parameters and how they combine. What does not: losses and steps (training/), constants (inputs.py).
 
-score(u, p) = s · cos(u, p) + b_p, served as [s · u/|u|, 1] · [p/|p|, b_p].
+    score(u, p) = c_u · c_p + s · cos(u, p) + b_p,     served as [c_u, s · u/|u|, 1] · [c_p, p/|p|, b_p]
 
-A vector has up to three parts: factors (constants, only ever scaled), what the encoder learned, and slack. Slack is a
-coordinate that the other side lacks: a side with little evidence then points mostly at its slack, its cosine with
-everything is near 0, and popularity decides. Without it the cosine forgets how much evidence there was.
+c are constants of the graph's paths, only ever scaled; u, p and b are learned. The cosine's vectors carry slack, a
+coordinate that the other side lacks: a side with little evidence points mostly at its slack, and its cosine with
+everything is near 0. Without it the cosine forgets how much evidence there was.
 
-Shape letters: P products, S segments, A user nodes, Q queried users, H width, O output.
+Shape letters: P products, S segments, A user nodes, Q queried users, H width, L learned width, D vehicle factors,
+K product features, I item factors.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from gnn_core.model.encoder import Encoder, States, summed
 from gnn_core.model.inputs import GraphInputs, Queries
 
 SLACK_INIT = 3.0
-"""Larger than most factor rows, so that the cosine starts out nearly linear in them."""
-ITEM_GAIN_INIT = 10.0
+"""Larger than most rows become early on, so that the cosine starts out nearly linear in them."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,9 @@ class Encoded:
 
     states: list[States]
     product_PO: Tensor
-    """L2-normalised."""
+    """[c_p, p/|p|]"""
     bias_P: Tensor
-    vehicle_factor: Tensor
-    """(S, D + I)"""
-    product_item_PI: Tensor
+    graph: GraphInputs
 
 
 class Network(nn.Module):
@@ -78,19 +76,10 @@ class Network(nn.Module):
         self.user_tower = _tower(width, settings)
         self.product_tower = _tower(width, settings)
         self.bias_linear = nn.Linear(dim, 1) if settings.popularity_bias else None
-        self.popularity_weight = nn.Parameter(torch.tensor(1.0)) if settings.popularity_bias else None
         start = settings.scale_init * (SLACK_INIT**2 if settings.slack else 1.0)
         self.log_scale = nn.Parameter(torch.tensor(start).log())
         self.log_slack = nn.Parameter(torch.full((2,), SLACK_INIT).log()) if settings.slack else None
-        self.gains = nn.ParameterDict(
-            {
-                "vehicle_factor": torch.tensor(1.0),
-                "vehicle_item": torch.tensor(ITEM_GAIN_INIT),
-                "history_item": torch.tensor(ITEM_GAIN_INIT),
-                "log_kappa_vehicle": torch.tensor(30.0).log(),
-                "log_kappa_history": torch.tensor(1.0).log(),
-            }
-        )
+        self.gains = nn.ParameterDict({name: torch.tensor(1.0) for name in ("popularity", "vehicle_lift", "item_graph")})
         self._initialise()
 
     def _initialise(self) -> None:
@@ -106,7 +95,7 @@ class Network(nn.Module):
             nn.init.zeros_(self.bias_linear.weight)
             nn.init.zeros_(self.bias_linear.bias)
         if self.settings.slack:
-            # Start exactly at factors and popularity; the gradient then reaches the product side first.
+            # Start exactly at the constants; the gradient then reaches the product side first.
             for parameter in self.product_tower[-1].parameters():
                 nn.init.zeros_(parameter)
 
@@ -133,28 +122,22 @@ class Network(nn.Module):
             "vehicle": self.widen["vehicle"](vehicle),
         }
         states = self.encoder(inputs, graph.edges)
-        learned = self.product_tower(summed(states, "product"))
-        confidence = graph.evidence_S / (graph.evidence_S + self.gains["log_kappa_vehicle"].exp())
-        items = self.gains["vehicle_item"] * confidence * graph.vehicle_item_SI
-        n_items = graph.vehicle_item_SI.shape[1]
-        return Encoded(
-            states=states,
-            product_PO=self._normalised(graph.product_factor, learned, side=0),
-            bias_P=self._bias(graph, product),
-            vehicle_factor=torch.cat([self.gains["vehicle_factor"] * graph.vehicle_factor_SD, items], dim=1),
-            product_item_PI=graph.product_factor[:, graph.product_factor.shape[1] - n_items :],
-        )
+        learned = self._normalised(self.product_tower(summed(states, "product")), side=0)
+        bias_P = torch.zeros(len(learned), device=learned.device)
+        if self.bias_linear is not None:
+            bias_P = self.bias_linear(product)[:, 0]
+        return Encoded(states, torch.cat([graph.product_const, learned], dim=1), bias_P, graph)
 
     def read_users(self, encoded: Encoded, users: Queries) -> Tensor:
-        """(Q, O) L2-normalised vectors of users given by their vehicles, their history, and an id if they have one."""
+        """(Q, O) vectors [c_u, s · u/|u|] of users given by vehicles, history, and an id if they have one."""
         own = self.widen["user"](self._user_input(users.user_row_Q))
         learned = self.user_tower(self.encoder.read_out(encoded.states, own, users.owns, users.history))
-        factors = users.owns.mean(encoded.vehicle_factor)
-        strength = users.history.strength
-        trust = self.gains["history_item"] * strength / (strength + self.gains["log_kappa_history"].exp())
-        n_vehicle = factors.shape[1] - encoded.product_item_PI.shape[1]
-        items = factors[:, n_vehicle:] + trust * users.history.mean(encoded.product_item_PI)
-        return self._normalised(torch.cat([factors[:, :n_vehicle], items], dim=1), learned, side=1)
+        learned = self.scale * self._normalised(learned, side=1)
+        graph, warm_Q1 = encoded.graph, (users.history.strength > 0).to(learned.dtype)
+        vehicles = self.gains["vehicle_lift"] * (1 + warm_Q1 * (graph.warm_parts[0] - 1))
+        popularity = self.gains["popularity"] * torch.lerp(graph.cold_K, graph.warm_K, warm_Q1)
+        items = self.gains["item_graph"] * graph.warm_parts[1] * users.history.mean(graph.item_left_PI)
+        return torch.cat([vehicles * users.owns.mean(graph.vehicle_const_SD), popularity, items, learned], dim=1)
 
     def _user_input(self, row: Tensor) -> Tensor:
         zeros = torch.zeros(len(row), self.settings.embedding_dim, device=row.device)
@@ -162,21 +145,13 @@ class Network(nn.Module):
             return zeros
         return torch.where(row[:, None] >= 0, self.user_id(row.clamp(min=0)), zeros)
 
-    def _bias(self, graph: GraphInputs, product: Tensor) -> Tensor:
-        if self.bias_linear is None or self.popularity_weight is None:
-            return torch.zeros_like(graph.log_orders_P)
-        return self.popularity_weight * graph.log_orders_P + self.bias_linear(product)[:, 0]
-
-    def _normalised(self, factors: Tensor, learned: Tensor, side: int) -> Tensor:
-        parts = [factors, learned]
-        if self.log_slack is not None:
-            slack = torch.zeros(len(learned), 2, device=learned.device)
-            parts.append(slack.index_add(1, torch.tensor([side], device=slack.device), self._slack(len(learned), side)))
-        return functional.normalize(torch.cat(parts, dim=1), dim=1)
-
-    def _slack(self, rows: int, side: int) -> Tensor:
-        assert self.log_slack is not None
-        return self.log_slack[side].exp().expand(rows, 1)
+    def _normalised(self, learned: Tensor, side: int) -> Tensor:
+        if self.log_slack is None:
+            return functional.normalize(learned, dim=1)
+        slack = torch.zeros(len(learned), 2, device=learned.device)
+        own = self.log_slack[side].exp().expand(len(learned), 1)
+        slack = slack.index_add(1, torch.tensor([side], device=slack.device), own)
+        return functional.normalize(torch.cat([learned, slack], dim=1), dim=1)
 
 
 def _tower(width: int, settings: ModelSettings) -> nn.Sequential:
@@ -184,5 +159,5 @@ def _tower(width: int, settings: ModelSettings) -> nn.Sequential:
         nn.Linear(width, settings.hidden_dim),
         nn.ELU(),
         nn.Dropout(settings.dropout),
-        nn.Linear(settings.hidden_dim, settings.learned_dim),
+        nn.Linear(settings.hidden_dim, settings.output_dim),
     )

@@ -20,13 +20,16 @@ from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.errors import ArtifactError, ShapeError
-from gnn_core.graph.interactions import add_up, event_weights
+from gnn_core.graph.interactions import add_up, event_weights, kind_weights
+from gnn_core.model.history import HistoryQueries, history_queries, history_terms
 from gnn_core.model.inputs import queries
+from gnn_core.model.intent import IntentWeights
 from gnn_core.model.network import Encoded, Network
-from gnn_core.model.shrinkage import Strengths
+from gnn_core.model.preference import PathWeights
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, fingerprint
+from gnn_core.training.constants import Weights
 from gnn_core.training.determinism import pick_device, pinned
 from gnn_core.training.plan import Plan, build_plan
 from gnn_core.training.trainer import Progress, Trainer
@@ -76,6 +79,7 @@ class GraphRecommender:
         self._rows: Rows = {}
         self._moments: dict[str, torch.Tensor] = {}
         self._user_AO: torch.Tensor | None = None
+        self._asked: HistoryQueries | None = None
         self.history: list[dict[str, Any]] = []
         """One entry a validation: step, loss, validation_recall_at_10 (None without a validator), seconds, and `draws`,
         the number of usable negatives of each kind since the entry before."""
@@ -92,7 +96,7 @@ class GraphRecommender:
         """
         training = self._settings.training
         with pinned(training.threads, training.seed):
-            plan = build_plan(train, self._settings, self._device)
+            plan = build_plan(train, self._settings, self._device, folds=self._max_steps > 0)
             self._set_up(plan, train)
             network = self._network
             assert network is not None
@@ -117,24 +121,48 @@ class GraphRecommender:
         plan.folds.clear()
 
     def prepare(self, audience: Audience) -> None:
-        """Read out the audience's vectors; `score_block` is then a matrix product."""
+        """Read out the audience's vectors; `score_block` is then a matrix product, and what a history adds to it."""
         self._user_AO = torch.from_numpy(self.user_vectors(audience)).to(self._device)
         self._product_PO = torch.from_numpy(self.product_vectors()).to(self._device)
+        self._asked = self._histories(audience) if self._settings.model.sparse_terms else None
 
     def score_block(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop − start, P) scores of rows of the prepared audience."""
         if self._user_AO is None:
             raise ShapeError("graph: score_block before prepare")
         with pinned(self._settings.training.threads, self._settings.training.seed), torch.no_grad():
-            return (self._user_AO[start:stop] @ self._product_PO.T).cpu().numpy()
+            scores = (self._user_AO[start:stop] @ self._product_PO.T).cpu().numpy()
+        if self._asked is not None:
+            self._add_terms(scores, self._asked, start, stop)
+        return scores
+
+    def _histories(self, audience: Audience) -> HistoryQueries | None:
+        plan, graph = self._plan, self._settings.graph
+        assert plan is not None
+        if not len(audience.history):
+            return None
+        shape = (len(audience), len(plan.graph.product_ids))
+        return history_queries(audience.history, kind_weights(graph), shape, audience.as_of, graph.decay_tau_days)
+
+    def _add_terms(self, scores: NDArray[np.float32], asked: HistoryQueries, start: int, stop: int) -> None:
+        """Add the weighted terms of rows with history, in place."""
+        plan = self._plan
+        assert plan is not None
+        row = start + np.flatnonzero(np.diff(asked.all_RP.indptr)[start:stop])
+        if not len(row):
+            return
+        terms = history_terms(asked.rows(row), plan.items)
+        for weight, term in zip(plan.weights.intent.term_T, terms, strict=True):
+            entry = np.repeat(row - start, np.diff(term.indptr))
+            scores[entry, term.indices] += weight * term.data.astype(np.float32)
 
     def product_vectors(self) -> NDArray[np.float32]:
-        """(P, O + 1) of [p/|p|, b_p]: with `user_vectors` one inner product, which a vector index can serve."""
+        """(P, O + 1) of [c_p, p/|p|, b_p]: with `user_vectors` one inner product, which a vector index can serve."""
         encoded = self._fitted()[1]
         return torch.cat([encoded.product_PO, encoded.bias_P[:, None]], dim=1).cpu().numpy()
 
     def user_vectors(self, audience: Audience) -> NDArray[np.float32]:
-        """(A, O + 1) of [s · u/|u|, 1], from vehicles and history alone: new users need no retraining.
+        """(A, O + 1) of [c_u, s · u/|u|, 1], from vehicles and history alone: new users need no retraining.
 
         Raises:
             ShapeError: the audience was built for other segments or products.
@@ -155,8 +183,9 @@ class GraphRecommender:
             for start in range(0, len(audience), READ_OUT_ROWS):
                 rows = slice(start, start + READ_OUT_ROWS)
                 asked = queries(audience.owns_AS[rows], history[rows], row_A[rows]).to(self._device)
-                blocks.append((network.scale * network.read_users(encoded, asked)).cpu().numpy())
-        vectors = np.concatenate(blocks) if blocks else np.zeros((0, self._settings.model.output_dim), np.float32)
+                blocks.append(network.read_users(encoded, asked).cpu().numpy())
+        width = encoded.product_PO.shape[1]
+        vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
     def to_checkpoint(self) -> Checkpoint:
@@ -171,7 +200,8 @@ class GraphRecommender:
             "rows": self._rows,
             "graph": plan.graph.digest(),
             "as_of": str(plan.graph.as_of),
-            "prior_strengths": asdict(plan.strengths),
+            "path_weights": dict(plan.weights.paths.by_name),
+            "intent_weights": dict(plan.weights.intent.by_name),
             "best_step": self.best_step,
             "history": [{k: v for k, v in entry.items() if k != "seconds"} for entry in self.history],
         }
@@ -192,8 +222,9 @@ class GraphRecommender:
         if checkpoint.meta["model"] != asdict(settings.model):
             raise ArtifactError("checkpoint: made with other model settings; fit again")
         with pinned(settings.training.threads, settings.training.seed):
-            strengths = Strengths(**checkpoint.meta["prior_strengths"])
-            plan = build_plan(train, settings, loaded._device, strengths=strengths, folds=False)
+            meta = checkpoint.meta
+            weights = Weights(PathWeights(meta["path_weights"]), IntentWeights(meta["intent_weights"]))
+            plan = build_plan(train, settings, loaded._device, weights=weights, folds=False)
             if plan.graph.digest() != checkpoint.meta["graph"]:
                 raise ArtifactError(
                     f"checkpoint: fitted on another graph (as of {checkpoint.meta['as_of']}) than the snapshot as of "

@@ -1,7 +1,7 @@
 """How much more a vehicle's owners order a product than everyone does: shrunk over the graph, before any gradient step.
 
 What belongs here: the shares of what fits a segment, shrunk from the segment to its neighbours in the fitment graph, to
-its make, to all products; and how strongly, chosen on held-out users. What does not: factorising them (factors.py).
+its make, to all products. What does not: other paths, and how much each counts (paths.py, preference.py).
 
 The neighbours are the graph's own contribution: segments that share rare parts share taste, whichever make they are of,
 over the path vehicle → product → vehicle. Levels of one make alone cannot see that.
@@ -11,8 +11,6 @@ Shape letters: S segments, M makes, P products, F fitment pairs (segment, produc
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +23,6 @@ from gnn_core.graph.interactions import add_up, kind_weights
 from gnn_core.snapshot import Events, Int
 
 Float = NDArray[np.float64]
-OWN_STRENGTHS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-NEIGHBOUR_STRENGTHS = (10.0, 30.0, 100.0, 300.0, None)
-"""Candidate strengths; the last of each is the most careful, None leaves the neighbours out."""
 MAKE_STRENGTH_RATIO = 3.0
 """Prior strength of make → all products, relative to segment → its parent; ranking was seen to depend on it little."""
 MAX_NEIGHBOURS = 50
@@ -71,7 +66,7 @@ class Fitting:
         cosine.eliminate_zeros()
         cosine.sort_indices()
         cosine.data **= 2
-        return _largest_of_each_row(cosine, MAX_NEIGHBOURS)
+        return largest_of_each_row(cosine, MAX_NEIGHBOURS)
 
     def as_matrix(self, value_F: Float) -> sparse.csr_matrix:
         """(S, P) matrix of values of the pairs."""
@@ -156,28 +151,7 @@ def _with_neighbours(fitting: Fitting, own_F: Float, parent_F: Float, strength: 
     return fitting.shares(parent_F * (observed_F + prior_F) / (expected_F + prior_F))
 
 
-def choose_strengths(fitting: Fitting, folds: Sequence[tuple[Evidence, Evidence]]) -> Strengths:
-    """The strengths under which held-out users' choices are most likely, given the others'.
-
-    Args:
-        fitting: candidates of each segment.
-        folds: (evidence of the visible users, evidence of the hidden users) of each fold.
-    Returns:
-        One of the grid; the most careful of it when no hidden user took anything that fits.
-    """
-    grid = [Strengths(o, n) for o, n in itertools.product(OWN_STRENGTHS, NEIGHBOUR_STRENGTHS)]
-    total = np.zeros(len(grid))
-    for visible, hidden in folds:
-        taken_F = fitting.lookup(hidden.by_segment_SP, fitting.segment_F)
-        popular_F = np.log(visible.by_product_P[fitting.product_F] + 0.5)
-        for i, strengths in enumerate(grid):
-            logit_F = popular_F + log_lift(fitting, visible, strengths)
-            log_sum_S = np.log(np.maximum(fitting.per_segment(np.exp(logit_F)), 1e-300))
-            total[i] += float((taken_F * (logit_F - log_sum_S[fitting.segment_F])).sum())
-    return grid[len(grid) - 1 - int(np.argmax(total[::-1]))]
-
-
-def _largest_of_each_row(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+def largest_of_each_row(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
     """The `most` largest entries of each row; ties go to the lower column."""
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     order = np.lexsort((matrix.indices, -matrix.data, row))

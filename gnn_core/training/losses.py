@@ -15,16 +15,16 @@ NEVER = -1e9
 """Logit of a masked negative; finite, so that a row without any usable negative has loss 0 and no NaN gradient."""
 
 
-def own_scores(user_BO: Tensor, product_PO: Tensor, bias_P: Tensor, scale: Tensor, product_BN: Tensor) -> Tensor:
+def own_scores(user_BO: Tensor, product_PO: Tensor, bias_P: Tensor, product_BN: Tensor) -> Tensor:
     """(B, N) scores of each user with products of their own."""
     vectors_BNO = functional.embedding(product_BN, product_PO)
-    return scale * torch.einsum("bo,bno->bn", user_BO, vectors_BNO) + bias_P[product_BN]
+    return torch.einsum("bo,bno->bn", user_BO, vectors_BNO) + bias_P[product_BN]
 
 
-def shared_scores(user_BO: Tensor, product_PO: Tensor, bias_P: Tensor, scale: Tensor, product_G: Tensor) -> Tensor:
+def shared_scores(user_BO: Tensor, product_PO: Tensor, bias_P: Tensor, product_G: Tensor) -> Tensor:
     """(B, G) scores of all users with the same products."""
     vectors_GO = functional.embedding(product_G, product_PO)
-    return scale * (user_BO @ vectors_GO.T) + bias_P[product_G]
+    return user_BO @ vectors_GO.T + bias_P[product_G]
 
 
 def sampled_softmax(positive_B: Tensor, negative_BN: Tensor, usable_BN: Tensor, weight_B: Tensor) -> Tensor:

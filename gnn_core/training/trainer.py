@@ -149,7 +149,7 @@ class Trainer:
         network, settings = self.network, self._settings
         encoded = network.encode(inputs)
         user_BO = network.read_users(encoded, batch.users)[batch.query_B]
-        against = (encoded.product_PO, encoded.bias_P, network.scale)
+        against = (encoded.product_PO, encoded.bias_P)
         positive_B = own_scores(user_BO, *against, batch.product_B[:, None])[:, 0]
         negative_BN = own_scores(user_BO, *against, batch.own_BN)
         if settings.loss == "bce":
@@ -207,7 +207,8 @@ class Trainer:
 
     def _state(self) -> Checkpoint:
         tensors = {MODEL + k: v for k, v in _copy(self.network).items()}
-        tensors |= {BEST + k: v for k, v in self._best_state.items()}
+        # Best and average may be the very same tensors, which the file format refuses.
+        tensors |= {BEST + k: v.clone() for k, v in self._best_state.items()}
         tensors |= {AVERAGE + k: v for k, v in self._average.items()}
         tensors |= {OPTIMIZER + k: v for k, v in self.optimizer_tensors().items()}
         meta = {

@@ -43,6 +43,7 @@ AS_PROPOSED = {
     "slack": False,
     "vehicle_factors": 0,
     "item_factors": 0,
+    "sparse_terms": False,
 }
 N_MAKES, N_PRODUCTS, HALF = 6, 24, 12
 

@@ -1,0 +1,145 @@
+"""How much a user's own history counts beside their vehicles and popularity, learned from earlier windows.
+
+What belongs here: a conditional logit of what users with a past did next, in windows before the training moment.
+What does not: the terms (history.py), cold users (preference.py).
+
+The windows are as long as the ones that are judged and lie before the training moment, and everything that describes a
+choice was made before its window. A fold of hidden users would not do: the moment before an order is full of views of
+the very product, which say nothing of what is ordered next month.
+
+Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gnn_core.model.history import TERMS, HistoryQueries, history_terms
+from gnn_core.model.item_graph import ItemGraph
+from gnn_core.model.logit import Choices, fit_logit
+from gnn_core.model.paths import PRODUCT_FEATURES
+from gnn_core.snapshot import Int
+
+DENSE = (*PRODUCT_FEATURES, "lift", "items")
+"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph."""
+PRIOR_SPARSE = {
+    "orders": 0.3,
+    "lift": 1.0,
+    "near": 0.5,
+    "near_recent": 0.5,
+    "follows": 0.3,
+    "viewed": 0.5,
+    "carted": 1.0,
+    "ordered": 1.0,
+}
+PRIOR_DENSE = {"orders": 0.5, "lift": 1.0, "items": 30.0}
+"""Weights without evidence, with and without the sparse terms beside the dot product."""
+WINDOWS = 3
+MAX_CHOOSERS = 1500
+NEAR_CANDIDATES, OTHER_CANDIDATES = 300, 100
+"""Drawn of one chooser's candidates with and without any term; each stands for as many as were not drawn."""
+_PARTS = 4
+
+
+@dataclass(frozen=True)
+class IntentWeights:
+    """Weight of each part of the score of a user with a history, by name."""
+
+    by_name: Mapping[str, float]
+
+    @property
+    def product_K(self) -> NDArray[np.float32]:
+        """Weights of the product features."""
+        return np.array([self.by_name[n] for n in PRODUCT_FEATURES], dtype=np.float32)
+
+    @property
+    def term_T(self) -> NDArray[np.float32]:
+        """Weights of the sparse terms; zeros when there are none."""
+        return np.array([self.by_name.get(n, 0.0) for n in TERMS], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One earlier window: who had a past and took something, described as of its start."""
+
+    queries_C: HistoryQueries
+    owns_CS: sparse.csr_matrix
+    taken_CP: sparse.csr_matrix
+    """Weights of what was taken in the window."""
+    excluded_CP: sparse.csr_matrix
+    """Products that are no candidates: ordered before, where only new ones count."""
+    items: ItemGraph
+    lift_SP: NDArray[np.float32]
+    product_PK: NDArray[np.float32]
+    fits_SP: sparse.csr_matrix
+
+
+def fit_intent(windows: list[Window], *, sparse_terms: bool, seed: int) -> IntentWeights:
+    """Weights under which what users with a past took is most likely."""
+    names = (*DENSE, *TERMS) if sparse_terms else DENSE
+    prior = PRIOR_SPARSE if sparse_terms else PRIOR_DENSE
+    rng = np.random.default_rng(seed)
+    total = sum(w.taken_CP.shape[0] for w in windows)
+    parts: list[Choices] = []
+    for window in windows:
+        n = window.taken_CP.shape[0]
+        kept = min(n, max(1, round(n * MAX_CHOOSERS / max(total, MAX_CHOOSERS))))
+        chosen = np.sort(rng.permutation(n)[:kept])
+        part_of = rng.integers(0, _PARTS, size=len(chosen))
+        for k in range(_PARTS):
+            parts.append(window_choices(window, chosen[part_of == k], rng, sparse_terms))
+    return IntentWeights(fit_logit(parts, names, prior))
+
+
+def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, sparse_terms: bool) -> Choices:
+    """Candidates of some choosers of a window with their features; choosers who took no candidate are left out."""
+    queries = window.queries_C.rows(chooser_C)
+    terms = history_terms(queries, window.items)
+    near = sum(terms[1:], terms[0]) if len(chooser_C) else None
+    profile_CI = np.asarray(queries.recent_RP @ window.items.left_PI)
+    x, weights, scales, lengths = [], [], [], []
+    for c, chooser in enumerate(chooser_C):
+        assert near is not None
+        taken = window.taken_CP[chooser]
+        segments = window.owns_CS[chooser].indices
+        candidate_P = np.asarray(window.fits_SP[segments].sum(axis=0)).ravel() > 0
+        candidate_P[window.excluded_CP[chooser].indices] = False
+        positive = taken.indices[candidate_P[taken.indices]]
+        if not len(positive):
+            continue
+        candidate_P[positive] = False
+        spoken_P = np.zeros(len(candidate_P), dtype=bool)
+        spoken_P[near.indices[near.indptr[c] : near.indptr[c + 1]]] = True
+        drawn = [
+            _drawn(np.flatnonzero(candidate_P & spoken_P), NEAR_CANDIDATES, rng),
+            _drawn(np.flatnonzero(candidate_P & ~spoken_P), OTHER_CANDIDATES, rng),
+        ]
+        product = np.concatenate([positive, *(d for d, _ in drawn)])
+        value = np.zeros(len(product))
+        amount = np.asarray(taken[0, positive].todense()).ravel()
+        value[: len(positive)] = amount / np.sqrt(max(1.0, float(amount.sum())))
+        lift = window.lift_SP[segments][:, product].mean(axis=0) if len(segments) else np.zeros(len(product))
+        columns = [window.product_PK[product], lift[:, None], (window.items.right_PI[product] @ profile_CI[c])[:, None]]
+        if sparse_terms:
+            columns += [np.asarray(term[c, product].todense()).reshape(-1, 1) for term in terms]
+        x.append(np.concatenate(columns, axis=1).astype(np.float32))
+        weights.append(value)
+        scales.append(np.concatenate([np.zeros(len(positive)), *(np.full(len(d), s) for d, s in drawn)]))
+        lengths.append(len(product))
+    if not x:
+        width = len(DENSE) + (len(TERMS) if sparse_terms else 0)
+        return Choices(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    return Choices(np.concatenate(x), np.concatenate(weights), np.concatenate(scales), first)
+
+
+def _drawn(candidates: Int, most: int, rng: np.random.Generator) -> tuple[Int, float]:
+    """At most so many of the candidates, and the log of how many each stands for."""
+    if len(candidates) <= most:
+        return candidates, 0.0
+    return rng.choice(candidates, size=most, replace=False), float(np.log(len(candidates) / most))

@@ -1,0 +1,231 @@
+"""What the graph's paths say of each fitment pair and each product, as numbers a linear model can weigh.
+
+What belongs here: features over paths of the graph, from counts by linear algebra. What does not: their weights
+(preference.py), factorising the weighted sum (factors.py).
+
+Features of a pair are about log odds: how much more than everyone do owners of this make/model take this product,
+seen along one kind of path. No evidence gives 0. Features of a product are about log popularity. Both are computed
+from the visible users alone, so that they can be weighed on what hidden users took.
+
+Shape letters: S segments (make/model), M makes, P products, T part types, F fitment pairs (segment, product),
+A users with evidence, K features, I dimensions of the item space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gnn_core.model.factors import truncated_svd
+from gnn_core.model.shrinkage import Evidence, Fitting, Strengths, log_lift
+from gnn_core.snapshot import Int
+
+Float = NDArray[np.float64]
+LIFTS = {
+    "lift_30": Strengths(30.0, None),
+    "lift_300": Strengths(300.0, None),
+    "lift_300_neighbours": Strengths(300.0, 100.0),
+}
+RIDGES = (100.0, 300.0, 1000.0)
+"""Penalties in owners: what so many owners of a segment say weighs as much as the prior of no difference."""
+MAKE_SCALE = 0.7
+"""Of a make's column beside its segments' in the ridge: half of all differences are expected within a make."""
+CLOSENESS_STRENGTH = 10.0
+"""Orders' worth of average closeness in the prior of `co_taken`."""
+WIDE_FEATURES = (*(f"ridge_{p:g}" for p in RIDGES), "taste", "co_taken")
+"""Of every segment and product: what owners of one vehicle say of a product that fits another of the user's only."""
+FIT_FEATURES = (*LIFTS, "part_type", "fits", "loyalty")
+"""Of fitment pairs; 0 where the product does not fit the segment."""
+PRODUCT_FEATURES = (
+    "orders",
+    "orders_5",
+    "recent_orders",
+    "type_orders",
+    "breadth",
+    "near_orders",
+    "fit_orders_1",
+    "fit_orders_5",
+    "type_fit_orders",
+)
+_LOG_RATIO_FLOOR = 0.1
+
+
+@dataclass(frozen=True)
+class PathFeatures:
+    """Values along the graph's paths; columns are named by WIDE_FEATURES, FIT_FEATURES and PRODUCT_FEATURES."""
+
+    wide_KSP: list[NDArray[np.float32]]
+    """One (S, P) matrix a feature. Segments × products, never users × products."""
+    fit_FK: NDArray[np.float32]
+    product_PK: NDArray[np.float32]
+
+
+def path_features(
+    fitting: Fitting,
+    evidence: Evidence,
+    recent_P: Float,
+    owns_US: sparse.csr_matrix,
+    part_type_P: Int,
+    item_PI: Float,
+) -> PathFeatures:
+    """Features from what the visible users took.
+
+    Args:
+        fitting: candidates of each segment.
+        evidence: what the visible users took, in orders.
+        recent_P: the same by product, decayed to the moment of the graph.
+        owns_US: ownership of all users; those without evidence are left out.
+        part_type_P: part type of each product.
+        item_PI: rows of the item graph's factorisation, made from the same visible users.
+    """
+    of = _Paths(fitting, evidence, owns_US, part_type_P, item_PI)
+    lifts = [log_lift(fitting, evidence, strengths) for strengths in LIFTS.values()]
+    pairs = (*lifts, of.part_type(), np.ones(len(of.p_F)), of.loyalty())
+    return PathFeatures(
+        [*of.ridges(), of.taste(), of.co_taken()],
+        np.stack(pairs, axis=1).astype(np.float32),
+        np.stack(of.products(recent_P), axis=1).astype(np.float32),
+    )
+
+
+class _Paths:
+    """Sums that several features share."""
+
+    def __init__(
+        self, fitting: Fitting, evidence: Evidence, owns_US: sparse.csr_matrix, part_type_P: Int, item_PI: Float
+    ) -> None:
+        self.fitting, self.evidence, self.part_type_P, self.item_PI = fitting, evidence, part_type_P, item_PI
+        self.s_F, self.p_F = fitting.segment_F, fitting.product_F
+        self.orders_P = evidence.by_product_P
+        self.own_F = fitting.lookup(evidence.by_segment_SP, self.s_F)
+        self.taken_S = np.asarray(evidence.by_segment_SP.sum(axis=1)).ravel()
+        self.total = max(float(self.orders_P.sum()), 1e-12)
+        active = np.flatnonzero(np.diff(evidence.by_user_UP.indptr))
+        self.owns_AS = sparse.csr_matrix(owns_US[active], dtype=np.float64)
+        self.took_AP = evidence.by_user_UP[active].minimum(1.0).tocsr()
+        self.rate_P = np.asarray(self.took_AP.sum(axis=0)).ravel() / max(len(active), 1)
+
+    def ridges(self) -> list[NDArray[np.float32]]:
+        """User → vehicle → product, all vehicles of a user at once: ridge regression of what users took on segments
+        and makes, as log ratio to the average. One per penalty.
+
+        An owner of two vehicles explains an order by both; counting by segment would credit each in full.
+        """
+        n_S, make_S = self.fitting.n_segments, self.fitting.make_S
+        make_SM = sparse.csr_matrix((np.ones(n_S), (np.arange(n_S), make_S)))
+        makes_AM = sparse.csr_matrix(self.owns_AS @ make_SM)
+        makes_AM.data[:] = MAKE_SCALE
+        owns_AG = sparse.hstack([self.owns_AS, makes_AM]).tocsr()
+        gram_GG = (owns_AG.T @ owns_AG).toarray()
+        took_PG = sparse.csr_matrix((owns_AG.T @ self.took_AP).T)
+        owners_G = np.asarray(owns_AG.sum(axis=0)).ravel()
+        found = []
+        for penalty in RIDGES:
+            inverse_GG = np.linalg.inv(gram_GG + penalty * np.eye(len(gram_GG)))
+            weights_SG = inverse_GG[:n_S] + MAKE_SCALE * inverse_GG[n_S:][make_S]
+            found.append(self._log_ratio((took_PG @ weights_SG.T).T, weights_SG @ owners_G))
+        return found
+
+    def taste(self) -> NDArray[np.float32]:
+        """Vehicle → user → product → user → product: the ridge's differences, seen in the item space."""
+        gram_SS = (self.owns_AS.T @ self.owns_AS).toarray() + RIDGES[0] * np.eye(self.fitting.n_segments)
+        length = np.sqrt(np.square(self.item_PI).sum(axis=0))
+        axes_PI = np.divide(self.item_PI, length, out=np.zeros_like(self.item_PI), where=length > 0)
+        owners_S = np.asarray(self.owns_AS.sum(axis=0)).ravel()
+        surprise_SI = self.owns_AS.T @ (self.took_AP @ axes_PI) - np.outer(owners_S, self.rate_P @ axes_PI)
+        return self._log_ratio(np.linalg.solve(gram_SS, surprise_SI) @ axes_PI.T, np.zeros(len(owners_S)))
+
+    def _log_ratio(self, rate_SP: Float, expected_S: Float) -> NDArray[np.float32]:
+        """log of (average + difference) / average, where the average counts one order more."""
+        little = 1.0 / max(self.owns_AS.shape[0], 1)
+        ratio_SP = (rate_SP - np.outer(expected_S, self.rate_P)) / (self.rate_P + little)
+        return np.log1p(np.maximum(ratio_SP, _LOG_RATIO_FLOOR - 1.0)).astype(np.float32)
+
+    def co_taken(self) -> NDArray[np.float32]:
+        """Vehicle → user → product → product: closeness to what owners took, over closeness to what everyone takes."""
+        near_SI = self.evidence.by_segment_SP @ self.item_PI
+        average_P = self.item_PI @ (self.orders_P @ self.item_PI / self.total)
+        if float(average_P.mean()) <= 0:
+            return np.zeros((self.fitting.n_segments, self.fitting.n_products), dtype=np.float32)
+        average_P = np.maximum(average_P, 0.05 * float(average_P.mean()))
+        # So many orders of average closeness are mixed in on both sides: a segment of few orders says little.
+        prior_P = CLOSENESS_STRENGTH * average_P
+        observed_SP = np.maximum(near_SI @ self.item_PI.T, 0.0) + prior_P
+        return np.log(observed_SP / (np.outer(self.taken_S, average_P) + prior_P)).astype(np.float32)
+
+    def part_type(self) -> Float:
+        """Vehicle → user → product → part type: orders of the type among what fits, over what popularity expects."""
+        n_T = int(self.part_type_P.max(initial=-1)) + 1
+        key_F = self.s_F * n_T + self.part_type_P[self.p_F]
+        size = self.fitting.n_segments * n_T
+        observed = np.bincount(key_F, weights=self.own_F, minlength=size)
+        popular_F = self.fitting.shares(self.orders_P[self.p_F])
+        expected = np.bincount(
+            key_F, weights=popular_F * self.fitting.per_segment(self.own_F)[self.s_F], minlength=size
+        )
+        return np.log((observed + 5.0) / (expected + 5.0))[key_F]
+
+    def loyalty(self) -> Float:
+        """How much more than chance owners of the segment take what fits it at all; tells an owner's vehicles apart."""
+        chance_S = self.fitting.per_segment(self.orders_P[self.p_F]) / self.total
+        expected_S = self.taken_S * chance_S
+        observed_S = self.fitting.per_segment(self.own_F)
+        overall = observed_S.sum() / max(expected_S.sum(), 1e-12)
+        return np.log((observed_S + 5.0) / (expected_S * overall + 5.0))[self.s_F]
+
+    def products(self, recent_P: Float) -> list[Float]:
+        """Features of products, in the order of PRODUCT_FEATURES."""
+        n_P, type_P = self.fitting.n_products, self.part_type_P
+        n_T = int(type_P.max(initial=-1)) + 1
+        in_type_T = np.maximum(np.bincount(type_P, minlength=n_T), 1)
+        type_orders_T = np.bincount(type_P, weights=self.orders_P, minlength=n_T) / in_type_T
+        breadth_P = np.bincount(self.p_F, minlength=n_P)
+        near_P = self.item_PI @ (self.item_PI.T @ self.orders_P)
+        near_P = np.maximum(near_P, 0.0) / max(float(near_P.mean()), 1e-12)
+        by_fit_P = np.bincount(self.p_F, weights=self.own_F, minlength=n_P)
+        share_P = np.bincount(self.p_F, weights=self.taken_S[self.s_F], minlength=n_P) / max(self.taken_S.sum(), 1e-12)
+        chance_P = self.orders_P * share_P
+        chance_P *= by_fit_P.sum() / max(chance_P.sum(), 1e-12)
+        by_fit_T = np.bincount(type_P, weights=by_fit_P, minlength=n_T)
+        chance_T = np.bincount(type_P, weights=chance_P, minlength=n_T)
+        return [
+            np.log(self.orders_P + 0.5),
+            np.log(self.orders_P + 5.0),
+            np.log(recent_P + 0.5),
+            np.log(type_orders_T + 0.05)[type_P],
+            np.log1p(breadth_P),
+            np.log(near_P + 0.05),
+            np.log((by_fit_P + 1.0) / (chance_P + 1.0)),
+            np.log((by_fit_P + 5.0) / (chance_P + 5.0)),
+            np.log((by_fit_T + 5.0) / (chance_T + 5.0))[type_P],
+        ]
+
+
+def item_space(
+    fitting: Fitting, evidence: Evidence, part_type_P: Int, *, rank: int, attribute_weight: float, seed: int
+) -> Float:
+    """(P, I) product · product ≈ how much two products share buyers, part type and vehicles."""
+    _, values, right = truncated_svd(_item_rows(fitting, evidence, part_type_P, attribute_weight), rank, seed)
+    return right * values
+
+
+def _item_rows(fitting: Fitting, evidence: Evidence, part_type_P: Int, attribute_weight: float) -> sparse.csr_matrix:
+    """Users, part types and segments as rows over products, each scaled by 1/sqrt(row sum · column sum)."""
+    n_P = fitting.n_products
+    log_taken = evidence.by_user_UP.copy()
+    log_taken.data = np.log1p(log_taken.data)
+    types = sparse.csr_matrix((np.ones(n_P), (part_type_P, np.arange(n_P))), shape=(int(part_type_P.max()) + 1, n_P))
+    ones = np.ones(len(fitting.segment_F))
+    fits = sparse.csr_matrix((ones, (fitting.segment_F, fitting.product_F)), shape=(fitting.n_segments, n_P))
+    scaled = (_scaled(log_taken), attribute_weight * _scaled(types), attribute_weight * _scaled(fits))
+    return sparse.vstack(scaled).tocsr()
+
+
+def _scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    rows = np.asarray(matrix.sum(axis=1)).ravel()
+    columns = np.asarray(matrix.sum(axis=0)).ravel()
+    inverse = [np.divide(1.0, np.sqrt(v), out=np.zeros_like(v), where=v > 0) for v in (rows, columns)]
+    return sparse.diags(inverse[0]) @ matrix @ sparse.diags(inverse[1])

@@ -1,0 +1,205 @@
+"""The constants of one snapshot: path features of any set of events, and the weights that earlier choices give them.
+
+What belongs here: which events describe a choice, and which choices teach. What does not: features (model/paths.py),
+the likelihood (model/logit.py), graphs and examples (plan.py).
+
+Two kinds of choices teach the weights of a user without history: those of a fold of hidden users, described by all
+other users; and those of users whose first event lies in an earlier window, described by what came before it. The
+first are many, the second know how popularity drifts. Users with a past teach from the earlier windows alone.
+
+Shape letters: U users, E events, S segments, P products, K product features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gnn_core.config import Settings
+from gnn_core.contracts import EVENT_TYPES
+from gnn_core.graph.hetero import Structure
+from gnn_core.graph.interactions import add_up, kind_weights
+from gnn_core.model.factors import Factors, factorise_lift
+from gnn_core.model.history import history_queries
+from gnn_core.model.inputs import ScoreWeights
+from gnn_core.model.intent import WINDOWS, IntentWeights, Window, fit_intent
+from gnn_core.model.item_graph import ItemGraph, build_item_graph
+from gnn_core.model.logit import Choices
+from gnn_core.model.paths import PathFeatures, item_space, path_features
+from gnn_core.model.preference import PathWeights, choices, fit_weights
+from gnn_core.model.shrinkage import Evidence, Fitting, gather_evidence
+from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
+
+ITEM_SPACE_RANK = 64
+"""Of the item space that vehicles' tastes are seen in; it is described by part types and fitment too."""
+MICROS_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What was learned about the paths, to be frozen with the model."""
+
+    paths: PathWeights
+    intent: IntentWeights
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Constants of one set of visible events."""
+
+    factors: Factors
+    items: ItemGraph
+    score: ScoreWeights
+
+
+class ConstantMaker:
+    """Makes constants of one snapshot; the structure of the store is shared by all of them."""
+
+    def __init__(self, train: Snapshot, settings: Settings, structure: Structure) -> None:
+        self._train, self._settings, self._structure = train, settings, structure
+        fits = structure.fits_SP
+        segment_F = np.repeat(np.arange(fits.shape[0]), np.diff(fits.indptr))
+        self._fitting = Fitting(segment_F, fits.indices.astype(np.int64), train.make_S, fits.shape[1])
+        self._kinds = kind_weights(settings.graph)
+        model = settings.model
+        self.wanted = model.popularity_bias or model.vehicle_factors + model.item_factors > 0 or model.sparse_terms
+        """False for a model that learns everything by gradient."""
+
+    def learn(self, fold_U: Int, folds: Sequence[int]) -> Weights:
+        """Weights from the choices of hidden folds and of earlier windows.
+
+        Args:
+            fold_U: fold of each user. folds: those to hide, one after the other.
+        """
+        seed, events = self._settings.training.seed, self._train.events
+        parts: list[Choices] = []
+        windows: list[Window] = []
+        if not self.wanted:
+            return Weights(fit_weights([]), fit_intent([], sparse_terms=False, seed=seed))
+        hidden_E = fold_U[events.user_E]
+        for k in folds:
+            features = self._features(events.take(hidden_E != k), self._train.as_of)
+            hidden = self._evidence(events.take(hidden_E == k))
+            parts.append(
+                choices(features, self._fitting, self._structure.owns_US, hidden, np.random.default_rng([seed, k]))
+            )
+        paths = fit_weights(parts)
+        for start, later in self._earlier_windows():
+            past = self._train.before(start)
+            features = self._features(past.events, start)
+            known_U = np.zeros(len(self._train.user_ids), dtype=bool)
+            known_U[past.events.user_E] = True
+            first = self._evidence(later.take(~known_U[later.user_E]))
+            rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
+            parts.append(choices(features, self._fitting, self._structure.owns_US, first, rng))
+            windows.append(self._window(past, start, later, features, paths))
+        intent = fit_intent(windows, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        return Weights(fit_weights(parts), intent)
+
+    def make(self, events: Events, weights: Weights) -> Constants:
+        """Constants of a model that sees these events and scores at the snapshot's moment."""
+        n_S, n_P = self._fitting.n_segments, self._fitting.n_products
+        model, seed = self._settings.model, self._settings.training.seed
+        product_PK = np.zeros((n_P, len(weights.intent.product_K) + 1), dtype=np.float32)
+        lift = np.zeros((n_S, model.vehicle_factors)), np.zeros((n_P, model.vehicle_factors))
+        if self.wanted:
+            features = self._features(events, self._train.as_of)
+            product_PK[:, :-1] = features.product_PK
+            if model.vehicle_factors:
+                vehicle, product, mean_P = factorise_lift(
+                    weights.paths.lift(features, self._fitting), model.vehicle_factors, seed
+                )
+                lift, product_PK[:, -1] = (vehicle, product), mean_P.astype(np.float32)
+        items = self._item_graph(events, model.item_factors)
+        single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
+        return Constants(Factors(*single), items, self._score_weights(weights))
+
+    def _score_weights(self, weights: Weights) -> ScoreWeights:
+        on = np.float32(self._settings.model.popularity_bias)
+        lift, items = (weights.intent.by_name[name] for name in ("lift", "items"))
+        return ScoreWeights(
+            cold_K=np.append(on * weights.paths.product_K, np.float32(1.0)),
+            warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
+            warm_parts=np.array([lift, items], dtype=np.float32),
+        )
+
+    def _evidence(self, events: Events) -> Evidence:
+        return gather_evidence(events, self._structure.owns_US, self._fitting.n_products, self._settings.graph)
+
+    def _features(self, events: Events, as_of: np.datetime64) -> PathFeatures:
+        evidence = self._evidence(events)
+        space_PI = item_space(
+            self._fitting,
+            evidence,
+            self._train.part_type_P,
+            rank=ITEM_SPACE_RANK,
+            attribute_weight=self._settings.model.item_attribute_weight,
+            seed=self._settings.training.seed,
+        )
+        age_days = (micros(as_of) - events.ts_E) / MICROS_PER_DAY
+        faded_E = (
+            self._kinds[events.kind_E] / self._kinds.max() * np.exp(-age_days / self._settings.graph.decay_tau_days)
+        )
+        recent_P = np.bincount(events.product_E, weights=faded_E, minlength=self._fitting.n_products).astype(np.float64)
+        return path_features(
+            self._fitting, evidence, recent_P, self._structure.owns_US, self._train.part_type_P, space_PI
+        )
+
+    def _item_graph(self, events: Events, rank: int) -> ItemGraph:
+        shape = (len(self._train.user_ids), self._fitting.n_products)
+        seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
+        return build_item_graph(seen, self._kinds[seen.kind_E], shape, rank=rank, seed=self._settings.training.seed)
+
+    def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
+        """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
+        train, length = self._train, np.timedelta64(self._settings.split.horizon_days, "D")
+        for k in range(1, WINDOWS + 1):
+            start = train.as_of - k * length
+            if not len(train.events.between(None, start)):
+                return
+            yield start, train.events.between(start, start + length)
+
+    def _window(
+        self, past: Snapshot, start: np.datetime64, later: Events, features: PathFeatures, paths: PathWeights
+    ) -> Window:
+        """What users with a past did in one window."""
+        counted = [EVENT_TYPES.index(kind) for kind in self._settings.evaluation.positive_events]
+        known_U = np.zeros(len(self._train.user_ids), dtype=bool)
+        known_U[past.events.user_E] = True
+        after = later.take(np.isin(later.kind_E, counted) & known_U[later.user_E])
+        n_P = self._fitting.n_products
+        user_C, row_E = np.unique(after.user_E, return_inverse=True)
+        pairs = add_up(row_E.astype(np.int64), after.product_E, self._kinds[after.kind_E] / self._kinds.max(), n_P)
+        shape = (len(user_C), n_P)
+        row_U = np.full(len(known_U), -1, dtype=np.int64)
+        row_U[user_C] = np.arange(len(user_C))
+        history = _rows_of(past.events, row_U)
+        bought = history.take(history.kind_E == ORDER) if self._settings.evaluation.new_products_only else None
+        tau_days = self._settings.graph.decay_tau_days
+        return Window(
+            queries_C=history_queries(history, self._kinds, shape, start, tau_days),
+            owns_CS=sparse.csr_matrix(self._structure.owns_US[user_C]),
+            taken_CP=sparse.csr_matrix((pairs.weight_K, (pairs.user_K, pairs.product_K)), shape=shape),
+            excluded_CP=_marked(bought, shape),
+            items=self._item_graph(past.events, self._settings.model.item_factors),
+            lift_SP=paths.lift(features, self._fitting),
+            product_PK=features.product_PK,
+            fits_SP=self._structure.fits_SP,
+        )
+
+
+def _rows_of(events: Events, row_U: Int) -> Events:
+    """Events of the users that have a row, with the row in place of the user."""
+    kept = events.take(row_U[events.user_E] >= 0)
+    return Events(**(vars(kept) | {"user_E": row_U[kept.user_E]}))
+
+
+def _marked(events: Events | None, shape: tuple[int, int]) -> sparse.csr_matrix:
+    if events is None:
+        return sparse.csr_matrix(shape)
+    ones: NDArray[np.float64] = np.ones(len(events))
+    return sparse.csr_matrix((ones, (events.user_E, events.product_E)), shape=shape)
