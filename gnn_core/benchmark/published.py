@@ -23,12 +23,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gnn_core.benchmark.full_ranking import RankingTask, ranking_task
+from gnn_core.benchmark.shuffle import exchanged
 from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.errors import DataError
 from gnn_core.graph.split import build_timeline
 from gnn_core.scoring.eligibility import eligible_mask
-from gnn_core.snapshot import Snapshot, build_snapshot
+from gnn_core.snapshot import Events, Snapshot, build_snapshot
 from gnn_core.stores.public.last_item import load_last_item
 from gnn_core.stores.public.load import ATTRIBUTES, SEQUENCES
 from gnn_core.stores.public.reading import file_columns
@@ -60,6 +61,7 @@ def load_published(
     overlays: Sequence[Path | Mapping[str, Any]] = (),
     seed: int = 7,
     refit: bool = False,
+    shuffled: bool = False,
 ) -> Published:
     """NAME_last_item, or the name of a file with the columns user_id, item_id, split.
 
@@ -68,6 +70,8 @@ def load_published(
         config: the base configuration; overlays: laid over it, after the store's profile.
         seed: split only: of the draw of validation pairs.
         refit: last item only: the test models train on the validation items too.
+        shuffled: users' events exchanged within known, validating and judged ones; pairs that a user then knows already
+            are not judged.
     Raises:
         DataError: the folder has no such file; ContractError: a file breaks its shape.
     """
@@ -77,12 +81,15 @@ def load_published(
         if not sequences.is_file():
             raise DataError(f"{source} has no {sequences.name}; the protocol {name} reads it.")
         store = load_last_item(name, sequences, attributes if attributes.is_file() else None)
-        return last_item(name, store, load_settings(config, [store.profile, *overlays]), refit=refit)
+        settings = load_settings(config, [store.profile, *overlays])
+        return last_item(name, _maybe_exchanged(store, settings, shuffled, seed), settings, refit=refit)
     path = source / f"{name}.parquet"
     if not is_split(path):
         raise DataError(f"{path} is no published split; it needs the columns {', '.join(SPLIT_COLUMNS)}.")
     stores = load_split(name, path, seed=seed)
-    return split(name, stores.validation, stores.test, load_settings(config, [stores.test.profile, *overlays]))
+    settings = load_settings(config, [stores.test.profile, *overlays])
+    validation, test = (_maybe_exchanged(s, settings, shuffled, seed) for s in (stores.validation, stores.test))
+    return split(name, validation, test, settings)
 
 
 def is_split(path: Path) -> bool:
@@ -98,7 +105,7 @@ def last_item(name: str, store: PublicStore, settings: Settings, *, refit: bool 
     train, known = snapshot.before(first.start), snapshot.before(last.start)
 
     def task(role: str, fitted: Snapshot, asked: Snapshot, start: np.datetime64, end: np.datetime64) -> RankingTask:
-        held = snapshot.events.between(start, end)
+        held = _unknown(snapshot.events.between(start, end), asked)
         return ranking_task(f"{name}_{role}", role, fitted, asked, held.user_E, held.product_E)
 
     return Published(
@@ -118,12 +125,25 @@ def split(name: str, validation: PublicStore, test: PublicStore, settings: Setti
         snapshot, eligible_P = _coded(store, settings)
         cut = build_timeline(snapshot.as_of, settings.split).test[0]
         known = snapshot.before(cut.start)
-        held = snapshot.events.between(cut.start, cut.end)
+        held = _unknown(snapshot.events.between(cut.start, cut.end), known)
         return ranking_task(f"{name}_{role}", role, known, known, held.user_E, held.product_E), eligible_P
 
     first, _ = task("validation", validation)
     second, eligible_P = task("test", test)
     return Published(name, settings, first, second, eligible_P, k=20)
+
+
+def _unknown(held: Events, known: Snapshot) -> Events:
+    """Held-out events of pairs that are not known before; only an exchange of events makes such pairs."""
+    n_P = len(known.product_ids)
+    return held.take(~np.isin(held.user_E * n_P + held.product_E, known.events.user_E * n_P + known.events.product_E))
+
+
+def _maybe_exchanged(store: PublicStore, settings: Settings, shuffled: bool, seed: int) -> PublicStore:
+    if not shuffled:
+        return store
+    cutoffs = (*settings.split.explicit_validation_cutoffs, *settings.split.explicit_test_cutoffs)
+    return exchanged(store, [np.datetime64(day, "us") for day in cutoffs], seed)
 
 
 def _coded(store: PublicStore, settings: Settings) -> tuple[Snapshot, NDArray[np.bool_]]:

@@ -87,7 +87,7 @@ def test_order_within_a_user_is_the_order_of_dates(last_item: Published) -> None
 
 
 def test_hit_rate_and_ndcg_have_their_hand_values(last_item: Published) -> None:
-    """Seen items score best and are left out: for user 1, 13 comes behind 15; 12 is user 2's last; 15 user 3's first."""
+    """Seen items score best and are left out: user 1's 13 is behind 15, user 2's 12 is last, user 3's 15 first."""
     model = Fixed({10: 9, 11: 8, 12: 1, 13: 4, 14: 3, 15: 5})
     model.fit(last_item.test.train)
     ranked = rank_all(last_item.test, model, list_length=3)
