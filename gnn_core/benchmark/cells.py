@@ -89,6 +89,8 @@ class Bench:
     config: Path
     results: Results
     overlays: tuple[Path | Mapping[str, Any], ...] = ()
+    code: str = field(default_factory=code_digest)
+    """Of the code that was loaded: taken once, since files may change while a long run goes on."""
 
     @property
     def settings(self) -> Settings:
@@ -97,7 +99,7 @@ class Bench:
 
     def plan(self, specs: Sequence[Spec], models: Sequence[str]) -> Plan:
         """Which cells there are. Models that cannot rank under a protocol (SQL without fitment) have no cell there."""
-        settings, code, known = self.settings, code_digest(), self.results.seconds()
+        settings, known = self.settings, self.results.seconds()
         data = {spec: data_digest(spec, self.source) for spec in specs}
         cells = []
         for spec in specs:
@@ -105,7 +107,7 @@ class Bench:
                 variant = variant_of(model)
                 if variant.base in SQL_MODELS and spec.kind in (LAST, SPLIT):
                     continue
-                key = cell_key(spec, model, variant.base, changed(settings, variant.changes), data[spec], code)
+                key = cell_key(spec, model, variant.base, changed(settings, variant.changes), data[spec], self.code)
                 seconds = estimate(spec, model, variant.base, known)
                 cells.append(Cell(spec, model, key, seconds, self.results.has(spec, model, key)))
         return Plan(tuple(cells))
@@ -158,8 +160,8 @@ class Bench:
 
     def _strengths(self, run: StoreRun) -> dict[str, float]:
         """Chosen once a spec, and kept, since every peer needs them."""
-        data, code = data_digest(run.spec, self.source), code_digest()
-        key = cell_key(run.spec, STRENGTHS, "smoother", self.settings, data, code)
+        data = data_digest(run.spec, self.source)
+        key = cell_key(run.spec, STRENGTHS, "smoother", self.settings, data, self.code)
         if not self.results.has(run.spec, STRENGTHS, key):
             with Meter() as meter:
                 chosen = run.choose_smoother()

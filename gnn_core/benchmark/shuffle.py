@@ -3,8 +3,8 @@
 What belongs here: the exchange. What does not: its verdict (no model may beat popularity beyond its interval).
 
 The events of each part of time (before the first cutoff, between any two, after the last) go as whole sequences to
-other users who have events in that part. So who is active when, how much, and what sells when stay as they were; what a user
-owns or did before says nothing about what they do later.
+other users who have events in that part. So who is active when, how much, and what sells when stay as they were; what a
+user owns or did before says nothing about what they do later.
 """
 
 from __future__ import annotations
