@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ class Results:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in arrays.files if name != "facts"}
                 return CellResult(**values, facts=json.loads(str(arrays["facts"])))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(
                 f"benchmark result {path}: missing or damaged ({error}); delete it, run again"
             ) from error

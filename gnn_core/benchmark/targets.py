@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, CellFigures, Figures
+from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, SQL_INTENT, CellFigures, Figures
 from gnn_core.benchmark.variants import GRAPH, SQL
 from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.gate import signed_percent
@@ -69,7 +69,7 @@ LIFTS = (
     LiftTarget("beauty_cold50", 0.12, 0.20),
     LiftTarget("beauty_cold90", 0.14, 0.21),
     LiftTarget("beauty_cold98", 0.02, 0.10),
-    LiftTarget("retailrocket", 0.50, 0.80, reference="sql_v5.17", above_zero=True),
+    LiftTarget("retailrocket", 0.50, 0.80, reference=SQL_INTENT, above_zero=True),
     LiftTarget("online_retail", 1.50, 2.00),
 )
 REBUY_CELL, REBUY_GOAL = "online_retail_rebuy", 0.04
@@ -121,7 +121,7 @@ def _lift_row(figures: Figures, target: LiftTarget) -> Row:
     must, goal = f"≥ {signed_percent(target.must)}{bound}", f"≥ {signed_percent(target.goal)}"
 
     def reaches(lift: Lift, threshold: float) -> bool:
-        enough = lift.estimate is not None and lift.estimate >= threshold
+        enough = _reaches(lift.estimate, threshold)
         return enough and (not target.above_zero or (lift.low is not None and lift.low > 0))
 
     return _of_lift(
@@ -134,7 +134,7 @@ def _lift_row(figures: Figures, target: LiftTarget) -> Row:
 
 def _rebuy_row(figures: Figures) -> Row:
     def verdict(lift: Lift) -> str:
-        if lift.estimate is not None and lift.estimate >= REBUY_GOAL:
+        if _reaches(lift.estimate, REBUY_GOAL):
             return GOAL
         return MUST if lift.high is None or lift.high >= 0 else MISSED
 
@@ -171,7 +171,7 @@ def _simple_row(figures: Figures) -> Row:
     highs = {c: figures.cells[c].lifts[key].high for c in wanted}
     worse = [c for c, high in highs.items() if high is not None and high < POOLED_FLOOR]
     no_worse = lift.low is not None and lift.low >= POOLED_FLOOR and not worse
-    better = lift.estimate is not None and lift.estimate >= POOLED_GOAL and lift.low is not None and lift.low > 0
+    better = _reaches(lift.estimate, POOLED_GOAL) and lift.low is not None and lift.low > 0
     said = GOAL if better and no_worse else MUST if no_worse else MISSED
     note = f"; worse in {', '.join(worse)}" if worse else ""
     return Row(*words, _interval(lift) + note + _few(pooled.seeds), said, lift.estimate, lift.low, lift.high)
@@ -187,7 +187,7 @@ def _value_row(figures: Figures, target: ValueTarget) -> Row:
         return Row(*words, "", NOT_RUN)
     mean = cell.means[ALL, target.model, target.metric]
     seeds = cell.by_seed[target.model] if target.metric == cell.metric else ()
-    said = GOAL if mean >= target.goal else MUST if mean >= target.must else MISSED
+    said = GOAL if _reaches(mean, target.goal) else MUST if _reaches(mean, target.must) else MISSED
     spread = f"; seeds {' '.join(f'{s:.4f}' for s in seeds)}" if len(seeds) > 1 else ""
     return Row(*words, f"{mean:.4f}{spread}{_few(cell.seeds)}", said, mean, seeds=seeds)
 
@@ -216,6 +216,11 @@ def _shuffled_row(figures: Figures) -> Row:
                     beats.append(f"{model} in {name} {_interval(lift)}")
     reached = f"{asked - len(beats)} of {asked} comparisons" + (f"; above: {'; '.join(beats)}" if beats else "")
     return Row(*words, reached, NOT_RUN if not asked else MISSED if beats else MUST)
+
+
+def _reaches(value: float | None, threshold: float) -> bool:
+    """121 hits against 100 are 21 % more, whatever the last bit says."""
+    return value is not None and value >= threshold - 1e-9
 
 
 def _shown(lift: Lift, seeds: Sequence[float], cell: CellFigures) -> str:
