@@ -23,8 +23,13 @@ from gnn_core.benchmark.targets import GOAL, MISSED, MUST, judged_targets
 from gnn_core.benchmark.variants import expanded
 from gnn_core.errors import ConfigError, DataError
 
-QUICK_STORES, QUICK_COLD = ("beauty", "retailrocket", "beauty_last_item"), (90,)
-QUICK_MODELS = ("sql", "popularity", "smoother", "item_knn", "graph")
+QUICK_COLD = (90,)
+QUICK: Mapping[str, Sequence[str]] = {
+    "beauty": ("sql", "popularity", "smoother", "item_knn", "graph"),
+    "retailrocket": ("sql", "popularity", "smoother", "item_knn", "graph"),
+    "beauty_last_item": ("popularity", "item_knn"),
+}
+"""Store → models of the quick mode: about 150 processor seconds."""
 QUICK_OVERLAY: Mapping[str, Any] = {"training": {"max_steps": 10}}
 """Ten training steps: enough to see the whole path, too few for a claim."""
 _COLOURS = {GOAL: "green", MUST: "green", MISSED: "red"}
@@ -53,15 +58,23 @@ def quality(
     overlays: list[Path | Mapping[str, Any]] = [where.config_dir / f"{where.name}.yaml"]
     if quick:
         overlays.append(QUICK_OVERLAY)
-        stores, models, colds = stores or QUICK_STORES, models or QUICK_MODELS, colds or QUICK_COLD
+        stores, colds = stores or tuple(QUICK), colds or QUICK_COLD
         console.print("Quick mode: ten training steps at most. It shows that everything runs; it supports no claim.")
     config = where.config_dir / "gnn_config.yaml"
     bench = Bench(folder, config, Results(where.state_dir / "bench"), tuple(overlays))
     chosen = stores or _offered(folder, console)
     names = expanded(models)
     shares = colds or COLD_SHARES
-    asked = specs(chosen, folder, colds=shares, seeds=seeds, shuffled=shuffle)
-    plan = bench.plan(asked, names)
+    plan = Plan(
+        tuple(
+            cell
+            for store in chosen
+            for cell in bench.plan(
+                specs([store], folder, colds=shares, seeds=seeds, shuffled=shuffle),
+                expanded(QUICK.get(store, ())) if quick and not models else names,
+            ).cells
+        )
+    )
     _announce(plan, console)
     if plan_only:
         return

@@ -41,7 +41,7 @@ class Meter:
 
     def as_json(self) -> dict[str, float]:
         """`seconds` (wall), `cpu_seconds` (all threads), `start_mb` and `peak_mb` (resident)."""
-        return {name: round(getattr(self, name), 2) for name in ("seconds", "cpu_seconds", "start_mb", "peak_mb")}
+        return {name: round(getattr(self, name), 3) for name in ("seconds", "cpu_seconds", "start_mb", "peak_mb")}
 
 
 def resident_mb() -> float:

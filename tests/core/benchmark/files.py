@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "gnn_config.yaml"
@@ -33,3 +34,15 @@ def write_split(folder: Path, name: str, train: Mapping[int, Sequence[int]], tes
     path = folder / f"{name}.parquet"
     pd.DataFrame(rows, columns=["user_id", "item_id", "split"]).to_parquet(path, index=False)
     return path
+
+
+def write_cold_store(folder: Path, name: str, *, users: int = 90, seed: int = 5) -> None:
+    """A pair of files with two vehicle attributes of 60 products each, whose owners like the first 20 of theirs."""
+    rng = np.random.default_rng(seed)
+    write_attributes(folder, name, {item: [1 if item < 60 else 2] for item in range(120)})
+    sequences = {}
+    for user in range(users):
+        first = 0 if rng.random() < 0.5 else 60
+        liked = first + rng.choice(20, size=4, replace=False)
+        sequences[user] = [int(i) for i in (*liked, first + 20 + rng.integers(40))]
+    write_sequences(folder, name, sequences)
