@@ -149,10 +149,10 @@ def estimate(spec: Spec, model: str, base: str, known: Mapping[str, float]) -> f
 
 
 GUESSED_SECONDS: dict[str, dict[str, float]] = {
-    "cold": {"graph": 120.0, "hybrid": 60.0, "smoother": 30.0},
-    "warm": {"graph": 120.0, "hybrid": 60.0, "smoother": 30.0},
-    "last_item": {"graph": 600.0, "popularity": 5.0, "smoother": 5.0},
-    "split": {"graph": 1800.0, "popularity": 20.0, "smoother": 20.0},
+    "cold": {"graph": 90.0},
+    "warm": {"graph": 300.0, "item_knn": 60.0},
+    "last_item": {"graph": 1200.0, "popularity": 5.0, "smoother": 10.0},
+    "split": {"graph": 3600.0, "popularity": 20.0, "smoother": 40.0},
 }
 """Guesses for two cores, by protocol and model; replaced by measured seconds after the first run."""
 _OTHER_SECONDS = {"cold": 15.0, "warm": 10.0, "last_item": 60.0, "split": 180.0}

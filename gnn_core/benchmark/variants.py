@@ -98,12 +98,12 @@ def changed(settings: Settings, changes: Mapping[str, Mapping[str, Any]]) -> Set
     Raises:
         ConfigError: a section or key is unknown, or a value out of range.
     """
-    sections = {}
+    sections: dict[str, Any] = {}
     for section, values in changes.items():
-        old = getattr(settings, section, None)
+        old: Any = getattr(settings, section, None)
         known = {f.name for f in dataclasses.fields(old)} if dataclasses.is_dataclass(old) else set()
         for key in values:
             if key not in known:
                 raise ConfigError(f"variant: unknown key {section}.{key}")
-        sections[section] = dataclasses.replace(old, **values)  # type: ignore[type-var]
+        sections[section] = dataclasses.replace(old, **values)
     return dataclasses.replace(settings, **sections)

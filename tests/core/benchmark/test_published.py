@@ -14,6 +14,7 @@ from gnn_core.errors import ContractError, DataError
 from gnn_core.recommender import Audience
 from gnn_core.scoring.peers import Popularity
 from gnn_core.snapshot import Snapshot
+from gnn_core.stores.public.split_pairs import validation_pairs
 from tests.core.benchmark.files import CONFIG, write_attributes, write_sequences, write_split
 
 SEQUENCES = {1: [10, 11, 12, 13], 2: [10, 11, 14, 12], 3: [11, 10, 13, 14, 15]}
@@ -177,6 +178,13 @@ def test_a_split_validates_on_its_own_training_pairs(tmp_path: Path) -> None:
         assert item not in known[user]
     assert history(protocol.test, protocol.test.train) == {f"U{u}": set(items) for u, items in TRAIN.items()}
     assert len(np.unique(protocol.test.train.events.ts_E)) == 1
+
+
+def test_a_tenth_of_a_users_pairs_validates_at_least_one_never_all() -> None:
+    user_N = np.repeat([0, 1, 2, 3], [1, 2, 30, 14])
+    validates = validation_pairs(user_N, seed=1)
+    assert np.bincount(user_N[validates], minlength=4).tolist() == [0, 1, 3, 1]
+    assert not np.array_equal(validates, validation_pairs(user_N, seed=2))
 
 
 @pytest.mark.parametrize(
