@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from rich.table import Table as RichTable
 
 from gnn_assets.environment import PROJECT, Environment, git_commit
 from gnn_core.benchmark.cells import Bench, Cell, Made, Plan
-from gnn_core.benchmark.figures import as_json, build_figures
+from gnn_core.benchmark.figures import CLAIM_DRAWS, as_json, build_figures
 from gnn_core.benchmark.results import Results
 from gnn_core.benchmark.spec import COLD_SHARES, DEFAULT_STORES, specs
 from gnn_core.benchmark.tables import Table, markdown, report_tables
 from gnn_core.benchmark.targets import GOAL, MISSED, MUST, judged_targets
 from gnn_core.benchmark.variants import expanded
+from gnn_core.config import EvaluationSettings
 from gnn_core.errors import ConfigError, DataError
 
 QUICK_COLD = (90,)
@@ -85,11 +87,17 @@ def quality(
         made.results.update(bench.stored(bench.plan(exchanged, names)).results)
     if not made.results:
         raise DataError("no model gave a result: " + "; ".join(dict.fromkeys(made.failures.values())))
-    report(bench, made, console, json_file=json_file, markdown_file=markdown_file, planted_file=planted_file)
+    evaluation = bench.settings.evaluation
+    if not quick:
+        evaluation = replace(evaluation, bootstrap_draws=max(CLAIM_DRAWS, evaluation.bootstrap_draws))
+    report(
+        bench, evaluation, made, console, json_file=json_file, markdown_file=markdown_file, planted_file=planted_file
+    )
 
 
 def report(
     bench: Bench,
+    evaluation: EvaluationSettings,
     made: Made,
     console: Console,
     *,
@@ -98,7 +106,7 @@ def report(
     planted_file: Path | None,
 ) -> None:
     """Print the tables; write JSON and Markdown."""
-    figures = build_figures(made, bench.settings.evaluation)
+    figures = build_figures(made, evaluation)
     targets = judged_targets(figures, _planted_null(planted_file))
     tables = report_tables(figures, made, targets)
     for table in tables:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnn_core.benchmark.cells import Made
-from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, METRICS, CellFigures, Figures
+from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, METRICS, SQL_INTENT, CellFigures, Figures
+from gnn_core.benchmark.spec import WARM
 from gnn_core.benchmark.targets import Row
 from gnn_core.benchmark.variants import SQL
 from gnn_core.evaluation.bootstrap import Lift
@@ -53,7 +54,8 @@ def targets_table(targets: Sequence[Row]) -> Table:
 
 def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Table:
     """Every metric of every model, and lifts of the primary metric with intervals."""
-    references = [r for r in ("popularity", SQL, "smoother", BEST_SIMPLE) if r in cell.models]
+    intent = (SQL_INTENT,) if cell.kind == WARM else ()
+    references = [r for r in ("popularity", SQL, *intent, "smoother", BEST_SIMPLE) if r in cell.models]
     if SQL in references:
         references.remove("popularity") if "popularity" in references and not cell.cell.endswith("shuffled") else None
     rows = []
