@@ -34,6 +34,8 @@ QUICK: Mapping[str, Sequence[str]] = {
 """Store → models of the quick mode: about 150 processor seconds."""
 QUICK_OVERLAY: Mapping[str, Any] = {"training": {"max_steps": 10}}
 """Ten training steps: enough to see the whole path, too few for a claim."""
+WIDE = 240
+"""Columns of a terminal that shows the tables whole; in a narrower one they are as in `Table.narrow`."""
 _COLOURS = {GOAL: "green", MUST: "green", MISSED: "red"}
 
 
@@ -110,7 +112,7 @@ def report(
     targets = judged_targets(figures, _planted_null(planted_file))
     tables = report_tables(figures, made, targets)
     for table in tables:
-        console.print(_rich(table))
+        console.print(_rich(table if console.width >= WIDE else table.narrow()))
         if table.note:
             console.print(table.note, highlight=False, soft_wrap=True, markup=False, style="dim")
     if json_file is not None:

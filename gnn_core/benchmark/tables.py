@@ -7,7 +7,7 @@ What belongs here: rows, columns, number formats. What does not: figures (figure
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gnn_core.benchmark.cells import Made
@@ -20,6 +20,11 @@ from gnn_core.evaluation.gate import signed_percent
 from gnn_core.evaluation.names import label
 
 _NAMES = {SQL: "SQL, chosen on validation", BEST_SIMPLE: "best simple model, chosen on validation"}
+_WIDE_ONLY = {
+    *("Recall@1", "Recall@4", "Recall@5", "Recall@10", "Recall@20", "HR@10", "NDCG@20", "over Smoother"),
+    *("CPU seconds", "of which added"),
+    *("kinds of users", "top product's share", "… per vehicle (median)", "vehicles with one vector"),
+}
 _HEADS = {"recall": "Recall", "hit": "HR", "ndcg": "NDCG"}
 
 
@@ -31,6 +36,14 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    main: str = ""
+    """A column that no narrowing takes away."""
+
+    def narrow(self) -> Table:
+        """The table for a terminal: without the columns that only the documents need."""
+        kept = [i for i, name in enumerate(self.columns) if name == self.main or name not in _WIDE_ONLY]
+        rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows)
 
 
 def report_tables(figures: Figures, made: Made, targets: Sequence[Row]) -> list[Table]:
@@ -55,20 +68,16 @@ def targets_table(targets: Sequence[Row]) -> Table:
 def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Table:
     """Every metric of every model, and lifts of the primary metric with intervals."""
     intent = (SQL_INTENT,) if cell.kind == WARM else ()
-    references = [r for r in ("popularity", SQL, *intent, "smoother", BEST_SIMPLE) if r in cell.models]
-    if SQL in references:
-        references.remove("popularity") if "popularity" in references and not cell.cell.endswith("shuffled") else None
+    first = ("popularity",) if SQL not in cell.models or cell.cell in figures.shuffled else ()
+    references = [r for r in (*first, SQL, *intent, "smoother", BEST_SIMPLE) if r in cell.models]
+    claimed = SQL if SQL in cell.models else "popularity"
     rows = []
     for model in cell.models:
         if model in cell.stands_for:
             continue
         values = [f"{cell.means[group, model, metric]:.4f}" for metric in METRICS]
         lifts = [_lift(cell.lifts.get((group, model, reference, cell.metric))) for reference in references]
-        p = (
-            figures.p_holm.get((cell.cell, model, SQL if SQL in cell.models else "popularity"))
-            if group == ALL
-            else None
-        )
+        p = figures.p_holm.get((cell.cell, model, claimed)) if group == ALL else None
         rows.append((label(model), *values, *lifts, "" if p is None else f"{p:.3f}"))
     heads = tuple(_head(metric) for metric in METRICS)
     over = tuple(f"over {label(r) if r not in _NAMES else _NAMES[r].split(',')[0]}" for r in references)
@@ -80,7 +89,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     seeds = f"{len(cell.seeds)} seed{'s' if len(cell.seeds) != 1 else ''}"
     spread = _spread(cell) if group == ALL and len(cell.seeds) > 1 else ""
     note = f"{cell.n_users[group]:,d} users, {seeds}; lifts of {_head(cell.metric)}. {stands}.{of_all}{spread}"
-    return Table(title, ("model", *heads, *over, "p (Holm)"), tuple(rows), note.replace(" .", ""))
+    return Table(title, ("model", *heads, *over, "p (Holm)"), tuple(rows), note.replace(" .", ""), _head(cell.metric))
 
 
 def cost_table(figures: Figures, made: Made) -> Table:

@@ -184,7 +184,12 @@ def test_the_report_says_everything_in_json_and_markdown() -> None:
     assert graph["lifts"][ALL]["sql"]["recall_10"]["estimate"] == pytest.approx(0.5)
     assert graph["runs"][0]["seconds"] == 1.0
     assert content["failures"][0]["reason"] == "DataError: too large"
-    text = markdown(report_tables(figures, made, judged_targets(figures)), "Quality")
+    tables = report_tables(figures, made, judged_targets(figures))
+    (narrow,) = [table.narrow() for table in tables if table.title == "beauty_cold90"]
+    over = ("over SQL", "over best simple model", "p (Holm)")
+    assert narrow.columns == ("model", "Recall@10", "HR@4", "MRR", "NDCG@10", *over)
+    assert dict(zip(narrow.columns, narrow.rows[1], strict=True))["Recall@10"] == "0.6000"
+    text = markdown(tables, "Quality")
     assert "| Graph model | 0.0000 |" in text
     assert "+50.0% [" in text
     assert "DataError: too large" in text
