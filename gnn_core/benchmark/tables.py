@@ -73,7 +73,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     claimed = SQL if SQL in cell.models else "popularity"
     rows = []
     for model in cell.models:
-        if model in cell.stands_for:
+        if model in _NAMES:
             continue
         values = [f"{cell.means[group, model, metric]:.4f}" for metric in METRICS]
         lifts = [_lift(cell.lifts.get((group, model, reference, cell.metric))) for reference in references]
@@ -87,7 +87,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     )
     title = cell.cell if group == ALL else f"{cell.cell}, {group} users"
     seeds = f"{len(cell.seeds)} seed{'s' if len(cell.seeds) != 1 else ''}"
-    spread = _spread(cell) if group == ALL and len(cell.seeds) > 1 else ""
+    spread = _spread(cell) if group == ALL and cell.by_seed and len(cell.seeds) > 1 else ""
     note = f"{cell.n_users[group]:,d} users, {seeds}; lifts of {_head(cell.metric)}. {stands}.{of_all}{spread}"
     return Table(title, ("model", *heads, *over, "p (Holm)"), tuple(rows), note.replace(" .", ""), _head(cell.metric))
 
@@ -96,7 +96,7 @@ def cost_table(figures: Figures, made: Made) -> Table:
     """Seconds and memory of each model, mean over seeds; choosing, fitting and judging together."""
     rows = []
     for name, cell in (figures.cells | figures.shuffled).items():
-        for model in (m for m in cell.models if m not in cell.stands_for):
+        for model in (m for m in cell.models if m not in _NAMES):
             facts = [r.facts for (spec, m), r in sorted(made.results.items()) if spec.cell == name and m == model]
             mean = {
                 key: sum(f[key] for f in facts) / len(facts)
@@ -181,14 +181,12 @@ def _lift(lift: Lift | None) -> str:
 
 
 def _spread(cell: CellFigures) -> str:
-    shown = (
-        f"{label(m)} {' '.join(f'{v:.4f}' for v in cell.by_seed[m])}" for m in cell.models if m not in cell.stands_for
-    )
+    shown = (f"{label(m)} {' '.join(f'{v:.4f}' for v in cell.by_seed[m])}" for m in cell.models if m not in _NAMES)
     return f" {_head(cell.metric)} by seed: {'; '.join(shown)}."
 
 
 def _of_all(cell: CellFigures) -> str:
-    return "; ".join(f"{label(m)} {cell.of_all[m]:.4f}" for m in cell.models if m not in cell.stands_for)
+    return "; ".join(f"{label(m)} {cell.of_all[m]:.4f}" for m in cell.models if m not in _NAMES)
 
 
 def _chosen(chosen: dict[str, Any]) -> str:

@@ -210,7 +210,7 @@ def _shuffled_row(figures: Figures) -> Row:
     for name, cell in figures.shuffled.items():
         for model in cell.models:
             lift = cell.lifts.get((ALL, model, "popularity", cell.metric))
-            if lift is not None and model not in cell.stands_for:
+            if lift is not None and model not in (SQL, BEST_SIMPLE):
                 asked += 1
                 if lift.low is not None and lift.low > 0:
                     beats.append(f"{model} in {name} {_interval(lift)}")

@@ -158,6 +158,15 @@ def test_the_unreachable_count_in_their_own_figure() -> None:
     assert cell.means[ALL, "graph", "recall_10"] == pytest.approx(0.5)
 
 
+def test_the_report_of_several_seeds_shows_each_and_the_pooled_cells() -> None:
+    specs = [replace(BEAUTY, cold=cold, seed=seed) for cold in (90, 98) for seed in (0, 1)]
+    made = Made({(s, m): answer(some(50, k + s.seed)) for s in specs for m, k in (("sql_v5.18", 20), ("graph", 30))})
+    figures = build_figures(made, SETTINGS)
+    tables = {table.title: table for table in report_tables(figures, made, judged_targets(figures))}
+    assert [row[0] for row in tables[POOLED].rows] == ["SQL v5.18", "Graph model"]
+    assert "Recall@10 by seed: SQL v5.18 0.4000 0.4200; Graph model 0.6000 0.6200." in tables["beauty_cold90"].note
+
+
 def test_models_judged_on_different_users_are_refused() -> None:
     made = Made({(BEAUTY, "graph"): answer({"A": True}), (BEAUTY, "smoother"): answer({"B": True})})
     with pytest.raises(DataError, match="beauty_cold90, seed 0: smoother and graph were judged on different users"):
