@@ -167,6 +167,64 @@ def ui(
     os.execv(command[0], [*command, "--host", host, "--port", str(port)])
 
 
+bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Benchmarks behind the documents.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command()
+@told_plainly
+def quality(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(help="sports, beauty, NAME_last_item, NAME_rebuy, gowalla …; repeatable. Left out: all targets'."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="graph, sql, a peer or a variant; repeatable. Left out: SQL, peers, graph.")
+    ] = None,
+    cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden: 50, 90, 98; repeatable.")] = None,
+    seeds: Annotated[int, typer.Option(help="Split seeds, or training seeds where no split is drawn.")] = 3,
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
+    quick: Annotated[bool, typer.Option(help="Few cells, ten training steps: under five minutes, no claims.")] = False,
+    shuffle: Annotated[
+        bool, typer.Option(help="Exchange users' events: nothing may beat popularity beyond its interval.")
+    ] = False,
+    plan: Annotated[bool, typer.Option(help="Only say which cells are missing and how long they take.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here.")] = None,
+    planted_file: Annotated[
+        Path | None, typer.Option("--planted", help="What `gnn bench planted --json` wrote, for the targets table.")
+    ] = None,
+) -> None:
+    """Every model on public stores: recall, lifts with intervals, costs, collapse, targets. Goes on where it was
+    stopped: a result is kept for as long as data, code and settings stay what they were."""
+    from gnn_assets.cli import bench
+
+    bench.quality(
+        console,
+        source=source,
+        stores=store or (),
+        models=model or (),
+        colds=cold or (),
+        seeds=1 if quick else seeds,
+        quick=quick,
+        shuffle=shuffle,
+        plan_only=plan,
+        json_file=json_file,
+        markdown_file=markdown_file,
+        planted_file=planted_file,
+    )
+
+
+@bench_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@told_plainly
+def planted(context: typer.Context) -> None:
+    """Does gate 1 tell right from wrong? Simulated stores with a known truth; takes the options of
+    `python -m benchmarks.planted`, such as --world null --seeds 200 --json FILE."""
+    from gnn_assets.cli import bench
+
+    raise typer.Exit(bench.planted(context.args))
+
+
 def parse_week(text: str | None) -> dt.date | None:
     """A Monday, or an error that says which day it is."""
     from gnn_core.errors import ConfigError

@@ -136,7 +136,7 @@ def select(
     curve = _alpha_curve(panels, [e.sql[baseline] for e in fitted], [e.graph for e in fitted], settings)
     alpha = max(curve, key=lambda a: (curve[a].mean(), a))
     recalls["hybrid"] = curve[alpha]
-    grid = _smoother_grid(panels, settings)
+    grid = smoother_grid(panels, settings)
     smoother = max(grid, key=lambda point: point.recall)
     recalls["smoother"] = _smoother_recall(panels, smoother.segment_strength, smoother.make_strength, settings)
     against = paired_lift(
@@ -206,7 +206,7 @@ def _window_curve(
     return {alpha: recall_of(panel, rank[alpha][pair_of_N]) for alpha in alphas}
 
 
-def _smoother_grid(panels: Sequence[Panel], settings: Settings) -> list[SmootherPoint]:
+def smoother_grid(panels: Sequence[Panel], settings: Settings) -> list[SmootherPoint]:
     """Every pair of strengths, nearest to the configured one first."""
     base, multiples = settings.baseline, sorted(set(settings.evaluation.smoother_multiples))
     pairs = sorted(itertools.product(multiples, multiples), key=lambda p: abs(math.log(p[0])) + abs(math.log(p[1])))

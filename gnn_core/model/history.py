@@ -1,6 +1,7 @@
 """What a user's own history says of products, term by term, each as a sparse matrix.
 
-What belongs here: history → terms. What does not: the item graph itself (item_graph.py), the terms' weights (intent.py).
+What belongs here: history → terms. What does not: the item graph itself (item_graph.py), the weights of the terms
+(intent.py).
 
 Terms are logarithms of closeness or of counts and 0 where there is none, so that weighted sums stay sparse.
 

@@ -28,14 +28,15 @@ from gnn_core.snapshot import Int
 DENSE = (*PRODUCT_FEATURES, "lift", "items")
 """Parts of the dot product: product features, the lift of the vehicles, the factorised item graph."""
 PRIOR_SPARSE = {
-    "orders": 0.3,
+    "orders": 0.2,
     "lift": 1.0,
-    "near": 0.5,
-    "near_recent": 0.5,
-    "follows": 0.3,
-    "viewed": 0.5,
-    "carted": 1.0,
-    "ordered": 1.0,
+    "near": 2.0,
+    "near_recent": 2.0,
+    "follows": 0.5,
+    "viewed": 2.0,
+    "carted": 2.5,
+    "ordered": 2.0,
+    "recently": 0.5,
 }
 PRIOR_DENSE = {"orders": 0.5, "lift": 1.0, "items": 30.0}
 """Weights without evidence, with and without the sparse terms beside the dot product."""
@@ -91,8 +92,7 @@ def fit_intent(windows: list[Window], *, sparse_terms: bool, seed: int) -> Inten
         kept = min(n, max(1, round(n * MAX_CHOOSERS / max(total, MAX_CHOOSERS))))
         chosen = np.sort(rng.permutation(n)[:kept])
         part_of = rng.integers(0, _PARTS, size=len(chosen))
-        for k in range(_PARTS):
-            parts.append(window_choices(window, chosen[part_of == k], rng, sparse_terms))
+        parts.extend(window_choices(window, chosen[part_of == k], rng, sparse_terms) for k in range(_PARTS))
     return IntentWeights(fit_logit(parts, names, prior))
 
 

@@ -25,6 +25,8 @@ from gnn_core.graph.features import PRODUCT_FEATURES, VEHICLE_FEATURES
 from gnn_core.model.encoder import Encoder, States, summed
 from gnn_core.model.inputs import GraphInputs, Queries
 
+GAINS = ("popularity", "vehicle_lift", "item_graph")
+"""Of the constants; 1 is what earlier choices say."""
 SLACK_INIT = 3.0
 """Larger than most rows become early on, so that the cosine starts out nearly linear in them."""
 
@@ -79,7 +81,7 @@ class Network(nn.Module):
         start = settings.scale_init * (SLACK_INIT**2 if settings.slack else 1.0)
         self.log_scale = nn.Parameter(torch.tensor(start).log())
         self.log_slack = nn.Parameter(torch.full((2,), SLACK_INIT).log()) if settings.slack else None
-        self.gains = nn.ParameterDict({name: torch.tensor(1.0) for name in ("popularity", "vehicle_lift", "item_graph")})
+        self.gains = nn.ParameterDict({part: torch.tensor(1.0) for part in GAINS})
         self._initialise()
 
     def _initialise(self) -> None:

@@ -127,8 +127,13 @@ def log_lift(fitting: Fitting, evidence: Evidence, strengths: Strengths) -> Floa
         (np.ones(fitting.n_segments), (fitting.make_S, np.arange(fitting.n_segments))),
         shape=(int(fitting.make_S.max(initial=-1)) + 1, fitting.n_segments),
     )
-    own_F = fitting.lookup(evidence.by_segment_SP, s_F)
+    # The half order that every product is given is shared out among segments by their orders: where there is but one
+    # segment, or all order alike, the lift is 0, also of what nobody ordered.
+    taken_S = np.asarray(evidence.by_segment_SP.sum(axis=1)).ravel()
+    half_S = 0.5 * taken_S / max(float(evidence.by_product_P.sum()), 1e-12)
+    own_F = fitting.lookup(evidence.by_segment_SP, s_F) + half_S[s_F]
     make_F = fitting.lookup(sparse.csr_matrix(make_MS @ evidence.by_segment_SP), fitting.make_S[s_F])
+    make_F = make_F + (make_MS @ half_S)[fitting.make_S[s_F]]
     k_make = strengths.own * MAKE_STRENGTH_RATIO
     parent_F = (make_F + k_make * base_F) / (fitting.per_segment(make_F)[s_F] + k_make)
     if strengths.neighbours is not None:

@@ -15,10 +15,11 @@ from gnn_core.config import PeerSettings
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.peers.counts import decay, event_weights, summed
 from gnn_core.scoring.peers.silent import over_silent
-from gnn_core.scoring.rank import top_k
-from gnn_core.snapshot import Snapshot
+from gnn_core.snapshot import Int, Snapshot
 
 _BLOCK_PRODUCTS = 512
+_VALUE, _ROW = np.uint64(20), np.uint64(52)
+_ALL_BITS, _COLUMNS = np.uint64(2**32 - 1), np.uint64(2**20 - 1)
 
 
 class ItemKnn:
@@ -77,17 +78,30 @@ def _similarities(x_UP: sparse.csr_matrix, eligible_P: NDArray[np.bool_], settin
     rows, columns, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     for start in range(0, len(touched), _BLOCK_PRODUCTS):
         block = touched[start : start + _BLOCK_PRODUCTS]
-        joint = sparse.csr_matrix(x_PU[block] @ x_UP).toarray()
-        similar = (joint / np.maximum(norm_P[block, None] * norm_P + settings.item_knn_shrinkage, 1e-12)).astype(
-            np.float32
-        )
+        joint = sparse.csr_matrix(x_PU[block] @ x_UP)
+        place, index = np.repeat(np.arange(len(block)), np.diff(joint.indptr)), joint.indices.astype(np.int64)
+        norms = norm_P[block][place] * norm_P[index] + settings.item_knn_shrinkage
+        value = (joint.data / np.maximum(norms, 1e-12)).astype(np.float32)
+        keep = (value > 0) & eligible_P[index]
         if not settings.item_knn_own_history:
-            similar[np.arange(len(block)), block] = 0
-        index, value = top_k(
-            similar, (similar > 0) & eligible_P, settings.item_knn_neighbours, name="item_knn similarities"
-        )
-        place, nth = np.nonzero(index >= 0)
+            keep &= block[place] != index
+        place, index, value = _strongest(place[keep], index[keep], value[keep], settings.item_knn_neighbours)
         rows.append(block[place])
-        columns.append(index[place, nth])
-        values.append(value[place, nth])
+        columns.append(index)
+        values.append(value)
     return summed(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), (n_P, n_P))
+
+
+def _strongest(row_N: Int, column_N: Int, value_N: NDArray[np.float32], n: int) -> tuple[Int, Int, NDArray[np.float32]]:
+    """The n largest of each row's positive values, ties to the lower column; rows below 4,096, columns below 2^20.
+
+    Row, falling value and column travel as one integer: bits of positive floats are in their order, and one sort of
+    integers takes a fifth of the time of sorting by three keys.
+    """
+    falling = _ALL_BITS - value_N.view(np.uint32).astype(np.uint64)
+    keys = np.sort((row_N.astype(np.uint64) << _ROW) | (falling << _VALUE) | column_N.astype(np.uint64))
+    row = (keys >> _ROW).astype(np.int64)
+    best = np.arange(len(row)) - np.searchsorted(row, row) < n
+    keys = keys[best]
+    value = (_ALL_BITS - ((keys >> _VALUE) & _ALL_BITS)).astype(np.uint32).view(np.float32)
+    return row[best], (keys & _COLUMNS).astype(np.int64), value

@@ -79,7 +79,7 @@ def build_catalogue(items_bought: pd.Series, pairs: pd.DataFrame, attributes: Pa
         attr_S=attrs[vehicle_A],
         make_S=_makes(fits_SP, has_AP[make_A], attrs[make_A]),
         fits_SP=fits_SP,
-        part_type_P=_part_types(product, attr_codes, size_A, attrs, len(items)),
+        part_type_P=part_types(product, attr_codes, size_A, attrs, len(items)),
     )
 
 
@@ -92,7 +92,7 @@ def _makes(fits_SP: sparse.csr_matrix, has_MP: sparse.csr_matrix, attr_M: Int) -
     return np.where(covered_SM.max(axis=1) > 0, labels[covered_SM.argmax(axis=1)], "other")
 
 
-def _part_types(product: Int, attr_codes: Int, size_A: Int, attrs: Int, n_P: int) -> NDArray[np.object_]:
+def part_types(product: Int, attr_codes: Int, size_A: Int, attrs: Int, n_P: int) -> NDArray[np.object_]:
     """The rarest attribute with enough products (the lower one wins a tie); products without one fit no vehicle."""
     enough = size_A[attr_codes] >= PART_TYPE_MIN_PRODUCTS
     product, attr_codes = product[enough], attr_codes[enough]

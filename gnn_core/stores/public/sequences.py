@@ -82,7 +82,7 @@ def load_sequences(
     cold_U = rng.random(len(owners.user_U)) < cold_share
     validates_U = rng.random(len(owners.user_U)) < VALIDATION_SHARE
     ids_P = shared.product_ids(len(catalogue.item_P))
-    ids_U = _user_ids(owners.user_U)
+    ids_U = shared.user_ids(owners.user_U)
     events = _orders(owners, cold_U, validates_U, ids_U, ids_P)
     names = [f"Item {item}" for item in catalogue.item_P]
     universal_P = np.asarray(catalogue.fits_SP.sum(axis=0)).ravel() == 0
@@ -167,11 +167,6 @@ def _orders(
             "price": None,
         }
     )
-
-
-def _user_ids(users: Int) -> NDArray[np.object_]:
-    width = len(str(users.max()))
-    return np.array([f"U{u:0{width}d}" for u in users], dtype=object)
 
 
 def _profile(name: str, n_users: int) -> dict:

@@ -57,6 +57,31 @@ def product_ids(n: int) -> NDArray[np.object_]:
     return np.array([f"P{i:0{width}d}" for i in range(n)], dtype=object)
 
 
+def user_ids(users: Int) -> NDArray[np.object_]:
+    """Ids of users that the source numbers: U00001 …, of one width."""
+    width = len(str(users.max()))
+    return np.array([f"U{u:0{width}d}" for u in users], dtype=object)
+
+
+def single_orders(user_E: NDArray[np.object_], product_E: NDArray[np.object_], ts_E: Int) -> pd.DataFrame:
+    """Contract rows of events in which every item is an order of its own: for files without baskets.
+
+    Args:
+        user_E, product_E: ids. ts_E: UTC microseconds since 1970.
+    """
+    return pd.DataFrame(
+        {
+            "user_id": user_E,
+            "product_id": product_E,
+            "event_type": "order",
+            "event_ts": pd.to_datetime(ts_E, unit="us", utc=True),
+            "order_id": pd.Series(user_E, dtype=object) + "-" + pd.Series(product_E, dtype=object),
+            "quantity": 1,
+            "price": None,
+        }
+    )
+
+
 def users_frame(user_ids: Sequence[str] | NDArray[np.object_]) -> pd.DataFrame:
     """Contract rows of users; consent is a stand-in."""
     return pd.DataFrame({"user_id": user_ids, "email_consent": True, "registered_at": pd.NaT})

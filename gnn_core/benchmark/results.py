@@ -1,0 +1,158 @@
+"""Results of cells on disk: one model on one store, share and seed; whole or not there.
+
+What belongs here: what a result holds, its key, atomic files, known durations. What does not: making them (cells.py).
+
+A key covers everything that a result depends on: spec, model, settings, data files, code. A result under another key is
+never read; it stays on disk, so that a reverted change finds its results again.
+
+Shape letters: U judged user-windows, N their positives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_core.benchmark.spec import Spec
+from gnn_core.config import Settings
+from gnn_core.errors import ArtifactError
+from gnn_core.snapshot import Int
+
+ROOT = Path(__file__).resolve().parents[1]
+SHAPES_NO_RESULT = ("publishing/", "simulate/", "benchmark/figures.py", "benchmark/targets.py", "benchmark/tables.py")
+"""Parts of the library that no result passes through."""
+_SECTIONS_OF_NO_RESULT = ("store", "warehouse", "artifacts", "gate1", "publish", "serving")
+_UNTRAINED = ("popularity", "smoother", "item_knn", "sql_v5.17", "sql_v5.18")
+"""Models that read neither section `model` nor `training`; another training budget leaves their results alone."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What one model did in one cell: places of positives, and how it came about."""
+
+    cut_U: np.ndarray
+    user_U: np.ndarray
+    """Ids, text."""
+    tier_U: np.ndarray
+    n_positives_U: Int
+    n_unreachable_U: Int
+    """Positives of the user that no candidate list could reach; they are in no rank."""
+    user_N: Int
+    rank_N: Int
+    """Place among the candidates, 1 = best, before the business rules."""
+    facts: dict[str, Any]
+    """`validation_recall`: what models are chosen by; `chosen`: what was chosen on validation; `windows`: who was
+    judged and who could not be; `seconds`, `cpu_seconds`, `peak_mb`, `start_mb`; `collapse`."""
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """SHA-256 over the library's Python and SQL, without the parts that no result passes through."""
+    sha = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".sql")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(SHAPES_NO_RESULT):
+            sha.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest()
+
+
+def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, code: str) -> str:
+    """Digest of everything that a result depends on.
+
+    Args:
+        spec, model: the cell; base: the model that a variant varies.
+        settings: without the store's profile (which follows from spec, data and code), with the variant's changes.
+        data, code: `data_digest`, `code_digest`.
+    """
+    left_out = _SECTIONS_OF_NO_RESULT + (("model", "training", "hybrid") if base in _UNTRAINED else ())
+    sections = [name for name in vars(settings) if name not in left_out]
+    parts = {
+        "spec": spec.as_json(),
+        "model": model,
+        "settings": settings.fingerprint(*sections),
+        "data": data,
+        "code": code,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+class Results:
+    """The folder of results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, spec: Spec, model: str, key: str) -> bool:
+        """Whether a whole result is there."""
+        return self._path(spec, model, key).is_file()
+
+    def write(self, spec: Spec, model: str, key: str, result: CellResult) -> None:
+        """Write atomically: a killed run leaves a whole result or none."""
+        path = self._path(spec, model, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: value for name, value in vars(result).items() if name != "facts"}
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, facts=np.array(json.dumps(result.facts)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        self._remember(spec, model, result.facts["seconds"])
+
+    def read(self, spec: Spec, model: str, key: str) -> CellResult:
+        """Read a result.
+
+        Raises:
+            ArtifactError: it is missing or damaged.
+        """
+        path = self._path(spec, model, key)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = {name: arrays[name] for name in arrays.files if name != "facts"}
+                return CellResult(**values, facts=json.loads(str(arrays["facts"])))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ArtifactError(
+                f"benchmark result {path}: missing or damaged ({error}); delete it, run again"
+            ) from error
+
+    def seconds(self) -> dict[str, float]:
+        """Measured seconds by `duration_name`, whatever the settings were: what a run is planned with."""
+        path = self.folder / "seconds.json"
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def _remember(self, spec: Spec, model: str, seconds: float) -> None:
+        known = self.seconds() | {duration_name(spec, model): round(seconds, 1)}
+        partial = self.folder / f"seconds.{os.getpid()}.partial"
+        partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+        partial.replace(self.folder / "seconds.json")
+
+    def _path(self, spec: Spec, model: str, key: str) -> Path:
+        return self.folder / spec.cell / f"{model}-seed{spec.seed}-{key}.npz"
+
+
+def duration_name(spec: Spec, model: str) -> str:
+    """Name of a duration: seeds take about the same time."""
+    return f"{spec.cell}/{model}"
+
+
+def estimate(spec: Spec, model: str, base: str, known: Mapping[str, float]) -> float:
+    """Expected seconds of a cell: measured before, or a guess from its kind."""
+    measured = known.get(duration_name(spec, model))
+    return float(measured) if measured is not None else GUESSED_SECONDS[spec.kind].get(base, _OTHER_SECONDS[spec.kind])
+
+
+GUESSED_SECONDS: dict[str, dict[str, float]] = {
+    "cold": {"graph": 90.0},
+    "warm": {"graph": 300.0, "item_knn": 60.0},
+    "last_item": {"graph": 1200.0, "popularity": 5.0, "smoother": 10.0},
+    "split": {"graph": 3600.0, "popularity": 20.0, "smoother": 40.0},
+}
+"""Guesses for two cores, by protocol and model; replaced by measured seconds after the first run."""
+_OTHER_SECONDS = {"cold": 15.0, "warm": 10.0, "last_item": 60.0, "split": 180.0}

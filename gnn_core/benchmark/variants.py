@@ -1,0 +1,109 @@
+"""Models by name: the peers, SQL, the graph, and variants of them that differ in settings.
+
+What belongs here: names, and what a variant changes. What does not: how models work, or how they are judged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gnn_core.config import Settings
+from gnn_core.errors import ConfigError
+from gnn_core.scoring.peers import PEERS
+from gnn_core.scoring.sql_run import VERSIONS
+
+GRAPH, SQL = "graph", "sql"
+SQL_MODELS = tuple(f"sql_{version}" for version in VERSIONS)
+SIMPLE = ("smoother", "ridge", "conditional_logit")
+"""The graph has to hold its own against the best of these on validation, not only against SQL."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model under other settings."""
+
+    base: str
+    changes: Mapping[str, Mapping[str, Any]]
+    """Section → key → value."""
+
+
+VARIANTS: dict[str, Variant] = {
+    "graph_gat": Variant(GRAPH, {"model": {"encoder": "gat"}}),
+    "graph_sage": Variant(GRAPH, {"model": {"encoder": "sage"}}),
+    "graph_bce": Variant(GRAPH, {"training": {"loss": "bce"}}),
+    "graph_no_popularity_bias": Variant(GRAPH, {"model": {"popularity_bias": False, "scale_init": 10.0}}),
+    "graph_product_ids": Variant(GRAPH, {"model": {"product_id_embedding": True}}),
+    "graph_untrained": Variant(GRAPH, {"training": {"max_steps": 0}}),
+    "implicit_als_256": Variant("implicit_als", {"peers": {"als_factors": 256}}),
+}
+"""Ablations, and settings under which published figures of a peer were made. Not run unless named."""
+
+
+_NEVER = 36_500.0
+"""Days: a hundred years, which is no decay."""
+Grid = tuple[Mapping[str, Mapping[str, Any]], ...]
+VEHICLE_GRIDS: dict[str, Grid] = {
+    "ridge": tuple({"peers": {"ridge_penalty": penalty}} for penalty in (3.0, 30.0, 300.0)),
+    "conditional_logit": tuple(
+        {"peers": {"logit_segment_strength": s, "logit_make_strength": 3 * s}} for s in (10.0, 100.0, 1000.0)
+    ),
+}
+HISTORY_GRIDS: dict[str, Grid] = {
+    "item_knn": tuple({"peers": {"item_knn_decay_tau_days": tau}} for tau in (7.0, 30.0, 90.0, _NEVER)),
+    "ease": tuple({"peers": {"ease_decay_tau_days": tau}} for tau in (30.0, _NEVER)),
+    "gf_cf": tuple(
+        {"peers": {"gf_cf_decay_tau_days": tau, "gf_cf_own_history": own}}
+        for tau in (30.0, _NEVER)
+        for own in (0.0, 1.0)
+    ),
+}
+"""Settings that an opponent chooses from on validation, since a weak opponent proves nothing; the first of equals wins.
+Those that read vehicles choose where vehicles tell users apart, those that read histories where users have one.
+SQL is what runs today and has no settings; the smoother has `evaluation.smoother_multiples`."""
+
+
+def variant_of(model: str) -> Variant:
+    """A model's base and changes.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    if model in VARIANTS:
+        return VARIANTS[model]
+    if model in (*PEERS, *SQL_MODELS, GRAPH):
+        return Variant(model, {})
+    raise ConfigError(f"model {model!r} is unknown; there are {', '.join(all_models())}, and {SQL} for its versions")
+
+
+def all_models() -> tuple[str, ...]:
+    """Every name that can be run, the baselines first."""
+    return (*SQL_MODELS, *PEERS, GRAPH, *VARIANTS)
+
+
+def expanded(models: Sequence[str]) -> tuple[str, ...]:
+    """Names as given, `sql` as its versions, each once; no name = SQL, every peer and the graph."""
+    asked = models or (SQL, *PEERS, GRAPH)
+    found = [name for model in asked for name in (SQL_MODELS if model == SQL else (model,))]
+    for name in found:
+        variant_of(name)
+    return tuple(dict.fromkeys(found))
+
+
+def changed(settings: Settings, changes: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """The settings with a variant's values in place; ranges are checked as for a file.
+
+    Raises:
+        ConfigError: a section or key is unknown, or a value out of range.
+    """
+    sections: dict[str, Any] = {}
+    for section, values in changes.items():
+        old: Any = getattr(settings, section, None)
+        known = {f.name for f in dataclasses.fields(old)} if dataclasses.is_dataclass(old) else set()
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"variant: unknown key {section}.{key}")
+        sections[section] = dataclasses.replace(old, **values)
+    return dataclasses.replace(settings, **sections)

@@ -1,0 +1,77 @@
+"""`gnn bench quality` on a tiny store: plans, runs, resumes, prints and writes what it promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gnn_assets.cli.bench import duration
+from gnn_assets.cli.main import app
+from tests.core.benchmark.files import write_sequences
+
+SEQUENCES = {u: [(u * 3 + k * k) % 17 for k in range(5)] for u in range(1, 40)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with sequences; the state directory beside it."""
+    monkeypatch.setenv("GNN_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "300")
+    write_sequences(tmp_path, "tiny", SEQUENCES)
+    return tmp_path
+
+
+def bench(folder: Path, *options: str) -> tuple[int, str]:
+    """Exit code and output."""
+    asked = ["bench", "quality", "--from", str(folder), "--store", "tiny_last_item", "--seeds", "1", *options]
+    done = CliRunner().invoke(app, asked)
+    return done.exit_code, done.output
+
+
+def test_it_plans_runs_writes_and_resumes(folder: Path) -> None:
+    models = ["--model", "popularity", "--model", "item_knn"]
+    code, text = bench(folder, *models, "--plan")
+    assert code == 0
+    assert "2 cells (store, share, seed, model), 0 of them there already" in text
+    assert not list(folder.rglob("*.npz"))
+    files = ["--json", str(folder / "b.json"), "--markdown", str(folder / "b.md")]
+    code, text = bench(folder, *models, *files)
+    assert code == 0, text
+    assert "tiny_last_item seed 0 item_knn" in text
+    content = json.loads((folder / "b.json").read_text())
+    found = content["cells"]["tiny_last_item"]["models"]
+    assert set(found) == {"popularity", "item_knn"}
+    assert found["item_knn"]["lifts"]["all"]["popularity"]["hit_rate_10"]["n_users"] == len(SEQUENCES)
+    assert {row["verdict"] for row in content["targets"]} == {"not run"}
+    assert "## tiny_last_item" in (folder / "b.md").read_text()
+    code, text = bench(folder, *models, *files)
+    assert code == 0
+    assert "2 of them there already" in text
+    assert "tiny_last_item seed 0 item_knn" not in text
+
+
+def test_shuffled_results_complete_the_table_of_targets(folder: Path) -> None:
+    models = ["--model", "popularity", "--model", "item_knn"]
+    assert bench(folder, *models, "--shuffle")[0] == 0
+    assert bench(folder, *models, "--json", str(folder / "b.json"))[0] == 0
+    content = json.loads((folder / "b.json").read_text())
+    assert list(content["shuffled"]) == ["tiny_last_item_shuffled"]
+    (row,) = [r for r in content["targets"] if r["data"] == "shuffled stores"]
+    assert row["verdict"] != "not run"
+
+
+def test_mistakes_are_told_plainly(folder: Path) -> None:
+    code, text = bench(folder, "--model", "nothing")
+    assert (code, "model 'nothing' is unknown" in text) == (1, True)
+    code, text = bench(folder, "--model", "popularity", "--planted", str(folder / "none.json"))
+    assert (code, "gnn bench planted" in text) == (1, True)
+    done = CliRunner().invoke(app, ["bench", "quality", "--from", str(folder / "none")])
+    assert (done.exit_code, "does not exist" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(8.4, "8 s"), (600, "10 min"), (9000, "2.5 h")])
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

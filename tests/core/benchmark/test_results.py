@@ -1,0 +1,126 @@
+"""Results on disk: whole or not there, and only for exactly what they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gnn_core.benchmark.results import CellResult, Results, cell_key, code_digest, duration_name, estimate
+from gnn_core.benchmark.spec import Spec, data_digest
+from gnn_core.benchmark.variants import changed
+from gnn_core.config import load_settings
+from gnn_core.errors import ArtifactError
+from tests.core.benchmark.files import CONFIG, write_sequences
+
+SPEC = Spec("tiny", "cold", 90, 0)
+SETTINGS = load_settings(CONFIG)
+
+
+def result(seconds: float = 1.5) -> CellResult:
+    """Two users, three positives."""
+    return CellResult(
+        cut_U=np.array(["test", "test"]),
+        user_U=np.array(["U1", "U2"]),
+        tier_U=np.array(["cold", "cold"]),
+        n_positives_U=np.array([1, 2]),
+        n_unreachable_U=np.array([0, 3]),
+        user_N=np.array([0, 1, 1]),
+        rank_N=np.array([4, 1, 30]),
+        facts={"seconds": seconds, "validation_recall": 0.25},
+    )
+
+
+def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    assert not results.has(SPEC, "popularity", "k")
+    results.write(SPEC, "popularity", "k", result())
+    found = results.read(SPEC, "popularity", "k")
+    for name, value in vars(result()).items():
+        assert np.array_equal(getattr(found, name), value) if name != "facts" else found.facts == value
+    assert not results.has(SPEC, "popularity", "other")
+    assert not results.has(replace(SPEC, seed=1), "popularity", "k")
+
+
+def test_half_a_result_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    results.write(SPEC, "popularity", "k", result())
+    (path,) = tmp_path.rglob("*.npz")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ArtifactError, match=r"popularity-seed0-k\.npz: missing or damaged"):
+        results.read(SPEC, "popularity", "k")
+
+
+def test_a_killed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = Results(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        results.write(SPEC, "popularity", "k", result())
+    assert not results.has(SPEC, "popularity", "k")
+
+
+KEY = cell_key(SPEC, "graph", "graph", SETTINGS, "data", "code")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(cell_key(replace(SPEC, seed=1), "graph", "graph", SETTINGS, "data", "code"), id="seed"),
+        pytest.param(cell_key(replace(SPEC, shuffled=True), "graph", "graph", SETTINGS, "data", "code"), id="shuffled"),
+        pytest.param(cell_key(SPEC, "graph_gat", "graph", SETTINGS, "data", "code"), id="model"),
+        pytest.param(cell_key(SPEC, "graph", "graph", SETTINGS, "other", "code"), id="data"),
+        pytest.param(cell_key(SPEC, "graph", "graph", SETTINGS, "data", "other"), id="code"),
+        pytest.param(
+            cell_key(SPEC, "graph", "graph", changed(SETTINGS, {"training": {"max_steps": 1}}), "data", "code"),
+            id="settings",
+        ),
+    ],
+)
+def test_whatever_a_result_depends_on_changes_its_key(other: str) -> None:
+    assert cell_key(SPEC, "graph", "graph", SETTINGS, "data", "code") == KEY
+    assert other != KEY
+
+
+def test_untrained_models_do_not_depend_on_training(tmp_path: Path) -> None:
+    shorter = changed(SETTINGS, {"training": {"max_steps": 1}})
+    for model, same in (("smoother", True), ("sql_v5.17", True), ("implicit_als", False), ("graph", False)):
+        keys = [cell_key(SPEC, model, model, s, "data", "code") for s in (SETTINGS, shorter)]
+        assert (keys[0] == keys[1]) is same, model
+
+
+def test_what_shapes_no_result_changes_no_digest(tmp_path: Path) -> None:
+    for name in ("model/network.py", "publishing/audit.py", "benchmark/tables.py", "sql/baseline/intent.sql"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("before")
+    before = code_digest(tmp_path)
+    for name, counts in (
+        ("publishing/audit.py", False),
+        ("benchmark/tables.py", False),
+        ("model/network.py", True),
+        ("sql/baseline/intent.sql", True),
+    ):
+        (tmp_path / name).write_text("after")
+        assert (code_digest(tmp_path) != before) is counts, name
+        (tmp_path / name).write_text("before")
+
+
+def test_data_are_told_apart_by_content(tmp_path: Path) -> None:
+    write_sequences(tmp_path, "tiny", {1: [1, 2, 3]})
+    before = data_digest(SPEC, tmp_path)
+    assert data_digest(SPEC, tmp_path) == before
+    write_sequences(tmp_path, "tiny", {1: [1, 3, 2]})
+    assert data_digest(SPEC, tmp_path) != before
+
+
+def test_a_plan_uses_measured_seconds_before_guesses(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    guess = estimate(SPEC, "graph", "graph", results.seconds())
+    results.write(SPEC, "graph", "k", result(seconds=33.0))
+    assert results.seconds() == {duration_name(SPEC, "graph"): 33.0}
+    assert estimate(replace(SPEC, seed=2), "graph", "graph", results.seconds()) == 33.0 != guess
