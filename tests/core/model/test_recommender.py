@@ -11,6 +11,7 @@ import torch
 from gnn_core.errors import ArtifactError, DataError, DivergedError, ShapeError
 from gnn_core.graph.hetero import INTERACTS
 from gnn_core.model.network import Network
+from gnn_core.model.paths import PRODUCT_FEATURES
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.training.checkpoint import from_bytes, to_bytes
@@ -147,11 +148,25 @@ def test_scores_are_one_inner_product_that_an_index_can_serve(trained):
     audience, _ = build_audience(WORLD, np.arange(len(WORLD.user_ids)))
     trained.prepare(audience)
     users, products = trained.user_vectors(audience), trained.product_vectors()
-    assert users.shape[1] == products.shape[1] == small_settings().model.output_dim + 1
-    assert trained.score_block(3, 9) == pytest.approx(users[3:9] @ products.T, abs=1e-5)
-    assert np.linalg.norm(products[:, :-1], axis=1) == pytest.approx(np.ones(len(products)), abs=1e-5)
+    model = small_settings().model
+    learned = model.output_dim + 2  # with slack
+    constants = model.vehicle_factors + len(PRODUCT_FEATURES) + 1 + model.item_factors
+    assert users.shape[1] == products.shape[1] == constants + learned + 1
+    cold = np.flatnonzero(np.bincount(audience.history.user_E, minlength=len(audience)) == 0)
+    whole = trained.score_block(0, len(audience))
+    assert whole[cold] == pytest.approx(users[cold] @ products.T, abs=1e-4)
+    assert np.linalg.norm(products[:, constants:-1], axis=1) == pytest.approx(np.ones(len(products)), abs=1e-5)
     assert (users[:, -1] == 1).all()
-    assert len(np.unique(np.linalg.norm(users[:, :-1], axis=1).round(4))) == 1  # all have length s
+    assert len(np.unique(np.linalg.norm(users[:, constants:-1], axis=1).round(4))) == 1  # all have length s
+
+
+def test_without_sparse_terms_a_user_with_history_is_one_inner_product_too():
+    plain = fitted(model={"sparse_terms": False}, max_steps=0)
+    audience, _ = build_audience(WORLD, np.arange(len(WORLD.user_ids)))
+    plain.prepare(audience)
+    assert len(audience.history)
+    scores = plain.score_block(0, len(audience))
+    assert scores == pytest.approx(plain.user_vectors(audience) @ plain.product_vectors().T, abs=1e-4)
 
 
 def test_without_a_popularity_bias_the_last_coordinate_is_zero():
@@ -181,14 +196,14 @@ def test_a_folds_own_events_reach_neither_its_graph_nor_its_factors():
     other_half = np.where(theirs, (ev.product_E + HALF) % (2 * HALF), ev.product_E)
     quiet = plan_of(WORLD)
     changed = dataclasses.replace(WORLD, events=dataclasses.replace(ev, product_E=other_half))
-    moved = plan_of(changed, strengths=quiet.strengths)
+    moved = plan_of(changed, weights=quiet.weights)
     one, other = quiet.folds[0].inputs, moved.folds[0].inputs
-    for name in ("product_x", "log_orders_P", "vehicle_x", "product_factor", "vehicle_factor_SD", "vehicle_item_SI"):
+    for name in ("product_x", "vehicle_x", "product_const", "vehicle_const_SD", "item_left_PI"):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
     for kind, edges in one.edges.items():
         assert torch.equal(edges.index, other.edges[kind].index), kind
         assert torch.equal(edges.log_weight, other.edges[kind].log_weight), kind
-    assert not torch.equal(quiet.inputs.product_factor, moved.inputs.product_factor)  # the served graph does see them
+    assert not torch.equal(quiet.inputs.product_const, moved.inputs.product_const)  # the served graph does see them
 
 
 def test_supervised_users_are_no_nodes_of_the_graph_that_supervises_them():

@@ -63,7 +63,7 @@ def test_bce_matches_hand_value():
 def test_bce_of_a_perfect_cosine_needs_a_scale(scale, possible):
     """Logits in [−1, 1] cannot bring either half of the loss below log(1 + 1/e) = 0.313."""
     user, products = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    scores = own_scores(user, products, torch.zeros(2), torch.tensor(scale), torch.tensor([[0, 1]]))
+    scores = own_scores(scale * user, products, torch.zeros(2), torch.tensor([[0, 1]]))
     loss = float(weighted_bce(scores[:, 0], scores[:, 1:], torch.ones(1, 1).bool(), ONE))
     assert (loss < 0.1) == possible
     assert loss == pytest.approx(2 * math.log1p(math.exp(-scale)))
@@ -72,7 +72,7 @@ def test_bce_of_a_perfect_cosine_needs_a_scale(scale, possible):
 def test_own_and_shared_scores_are_scale_times_cosine_plus_bias():
     users, products = torch.tensor([[1.0, 0.0], [0.6, 0.8]]), torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]])
     bias, scale = torch.tensor([0.5, 0.0, -1.0]), torch.tensor(10.0)
-    own = own_scores(users, products, bias, scale, torch.tensor([[2], [0]]))
+    own = own_scores(scale * users, products, bias, torch.tensor([[2], [0]]))
     assert own.flatten().tolist() == pytest.approx([7.0, 8.5])
-    shared = shared_scores(users, products, bias, scale, torch.tensor([0, 2]))
+    shared = shared_scores(scale * users, products, bias, torch.tensor([0, 2]))
     assert shared.flatten().tolist() == pytest.approx([0.5, 7.0, 8.5, 8.6])
