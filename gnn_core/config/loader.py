@@ -34,6 +34,7 @@ from gnn_core.config.decision import (
     ServingSettings,
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
+from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.errors import ConfigError
 
 
@@ -58,6 +59,10 @@ class Settings:
     scoring: ScoringSettings
     publish: PublishSettings
     serving: ServingSettings
+    experiment: ExperimentSettings
+    rollout: RolloutSettings
+    monitoring: MonitoringSettings
+    cost: CostSettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""

@@ -7,7 +7,6 @@ What belongs here: who is served which policy, blocks, counts. What does not: co
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, ContractError
+from gnn_core.experiment.assignment import in_share
 from gnn_core.publishing.schema import RECOMMENDATIONS, SOURCES
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.audience import build_audience
@@ -119,18 +119,6 @@ def recommend(
         users_by_source=users_by_source,
         without=without,
     )
-
-
-def in_share(user_ids: NDArray[np.object_], share: float, salt: str) -> Bool:
-    """(U,) whether each user is in the share. Stable: it depends on the id and the salt only, and grows with the share.
-
-    The first 15 hex digits of SHA-256("salt:user_id"), read as a number below 16^15, so that SQL can say the same.
-    """
-    if share <= 0 or share >= 1:
-        return np.full(len(user_ids), share >= 1)
-    digests = (hashlib.sha256(f"{salt}:{user}".encode()).hexdigest() for user in user_ids)
-    bucket = np.fromiter((int(digest[:15], 16) for digest in digests), dtype=np.int64, count=len(user_ids))
-    return bucket < share * 16.0**15
 
 
 @dataclass(frozen=True)

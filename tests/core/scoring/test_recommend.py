@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import ConfigError, ContractError, DataError
+from gnn_core.experiment.assignment import in_share
 from gnn_core.publishing.schema import RECOMMENDATIONS
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
-from gnn_core.scoring.recommend import NO_CONSENT, NO_VEHICLE, THIN_VEHICLES, TOO_FEW, in_share, recommend
+from gnn_core.scoring.recommend import NO_CONSENT, NO_VEHICLE, THIN_VEHICLES, TOO_FEW, recommend
 from gnn_core.scoring.rows import first_fitting_vehicle
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot

@@ -1,0 +1,174 @@
+"""Intervals for a relative lift of two arms' means: one for the planned end, one for any day before.
+
+What belongs here: the arithmetic, on numbers or on arrays of any shape, so that the calibration runs the very functions
+that judge. What does not: where means come from (summary.py), what follows from an interval (gate2.py).
+
+Both work on the logarithm of the ratio of means. A ratio of small rates is skewed; its logarithm is nearly normal from
+a few dozen clickers on, and cannot fall below −100 %. Fieller's interval, the alternative, agrees for large counts, and
+is unbounded or empty where the control has few clickers.
+
+Fixed horizon: log(m_T / m_C) ± z · se, se² = var(m_T) / m_T² + var(m_C) / m_C² (delta method; for two rates this is
+Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies).
+
+Always valid: the normal mixture of Robbins (1970, Statistical methods related to the law of the iterated logarithm), in
+the asymptotic form of Waudby-Smith et al. (2024, Time-uniform central limit theory and asymptotic confidence
+sequences). With information I = 1 / se², I · estimate behaves like Brownian motion of variance I; the probability that
+it ever leaves ± sqrt((I + η) · log((I + η) / (η α²))) is at most α. η only decides when the interval is tightest.
+Estimates of a growing cohort have independent increments of information (Tsiatis 1981), which is why daily looks at
+cumulative clickers may be read this way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RatioLift:
+    """Relative lift of the treatment's mean over the control's; a figure that does not exist is None.
+
+    `estimate`, `low` and `high` are shares: 0.1 = 10 %.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    z: float | None
+    """Estimate of the log ratio in standard errors."""
+    p_value: float | None
+    """Two-sided, of "no difference"; of the fixed-horizon reading."""
+    se_log: float | None
+    confidence: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RatioLift:
+        """What `as_json` wrote."""
+        return cls(**values)
+
+
+def rate(events: ArrayLike, n: ArrayLike) -> tuple[Float, Float]:
+    """(mean, variance of the mean) of a share of n users; NaN where n is 0."""
+    events, n = np.asarray(events, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = events / n
+        return mean, mean * (1 - mean) / n
+
+
+def log_ratio(mean_t: ArrayLike, var_t: ArrayLike, mean_c: ArrayLike, var_c: ArrayLike) -> tuple[Float, Float]:
+    """(log of the ratio, its standard error); NaN where a mean is not above 0."""
+    mean_t, mean_c = np.asarray(mean_t, dtype=np.float64), np.asarray(mean_c, dtype=np.float64)
+    defined = (mean_t > 0) & (mean_c > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = np.where(defined, np.log(mean_t / mean_c), np.nan)
+        se = np.sqrt(np.asarray(var_t) / mean_t**2 + np.asarray(var_c) / mean_c**2)
+        return estimate, np.where(defined, se, np.nan)
+
+
+def fixed_bounds(estimate: Float, se: Float, confidence: float) -> tuple[Float, Float]:
+    """Two-sided bounds of the log ratio, for one look that was planned beforehand."""
+    z = stats.norm.ppf((1 + confidence) / 2)
+    return estimate - z * se, estimate + z * se
+
+
+def always_valid_bounds(estimate: Float, se: Float, confidence: float, eta: float) -> tuple[Float, Float]:
+    """Bounds of the log ratio that hold at all looks at once with the given confidence.
+
+    Args:
+        eta: from `mixture_for`; > 0, fixed before the first look.
+    """
+    alpha = 1 - confidence
+    with np.errstate(divide="ignore", invalid="ignore"):
+        information = 1 / np.square(se)
+        reach = np.sqrt((information + eta) * np.log((information + eta) / (eta * alpha**2))) / information
+    return estimate - reach, estimate + reach
+
+
+def mixture_for(information: float, confidence: float) -> float:
+    """η for which the always-valid interval is tightest at this information (1 / se² of the log ratio).
+
+    From setting the derivative of the squared reach to zero: x − 1 − log x = −2 log α for x = (I + η) / η, solved by
+    Lambert's W (Howard et al. 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences, section 3.5).
+
+    Raises:
+        ValueError: the information is not above 0.
+    """
+    if not information > 0:
+        raise ValueError(f"information is {information}; it must be above 0")
+    x = -float(np.real(special.lambertw(-((1 - confidence) ** 2) / math.e, -1)))
+    return information / (x - 1)
+
+
+def information_of(control_rate: float, n_control: float, n_treatment: float, lift: float = 0.0) -> float:
+    """1 / se² of the log ratio that these numbers promise; 0 where the rate is 0 or reaches 1."""
+    treated = control_rate * (1 + lift)
+    if not 0 < control_rate < 1 or not 0 < treated < 1 or min(n_control, n_treatment) <= 0:
+        return 0.0
+    return 1 / ((1 - treated) / (n_treatment * treated) + (1 - control_rate) / (n_control * control_rate))
+
+
+def lift_of_means(mean_t: float, var_t: float, mean_c: float, var_c: float, confidence: float) -> RatioLift:
+    """Fixed-horizon lift of two means; all figures None where the control's mean is not above 0.
+
+    A treatment's mean of exactly 0 is a lift of −100 % whose interval ends there too; see `lift_of_rates` for rates.
+    """
+    if not (math.isfinite(mean_t) and math.isfinite(mean_c)) or mean_c <= 0 or mean_t < 0:
+        return RatioLift(None, None, None, None, None, None, confidence)
+    if mean_t == 0:
+        return RatioLift(-1.0, -1.0, None, None, None, None, confidence)
+    estimate, se = (float(v) for v in log_ratio(mean_t, var_t, mean_c, var_c))
+    return _lift(math.expm1(estimate), estimate, se, confidence)
+
+
+def lift_of_rates(events_t: int, n_t: int, events_c: int, n_c: int, confidence: float) -> RatioLift:
+    """Fixed-horizon lift of two shares of users.
+
+    With no event in one arm, half an event is added to both for the interval (Walter 1975), not for the estimate: an
+    arm in which nobody clicked is bad news that must not read as "no figure".
+    """
+    if n_t <= 0 or n_c <= 0 or events_c + events_t == 0:
+        return RatioLift(None, None, None, None, None, None, confidence)
+    add = 0.5 if min(events_t, events_c) == 0 else 0.0
+    mean_t, var_t = rate(events_t + add, n_t + add)
+    mean_c, var_c = rate(events_c + add, n_c + add)
+    centre, se = (float(v) for v in log_ratio(mean_t, var_t, mean_c, var_c))
+    estimate = None if events_c == 0 else (events_t / n_t) / (events_c / n_c) - 1
+    return _lift(estimate, centre, se, confidence)
+
+
+def always_valid_lift(
+    mean_t: float, var_t: float, mean_c: float, var_c: float, confidence: float, eta: float
+) -> RatioLift:
+    """The same with bounds that hold on every day at once; `z` and `p_value` are not given, being of one look."""
+    plain = lift_of_means(mean_t, var_t, mean_c, var_c, confidence)
+    if plain.se_log is None:
+        return dataclasses.replace(plain, low=None, high=None)
+    estimate = np.asarray(math.log(mean_t / mean_c))
+    low, high = always_valid_bounds(estimate, np.asarray(plain.se_log), confidence, eta)
+    return dataclasses.replace(plain, low=_expm1(float(low)), high=_expm1(float(high)), z=None, p_value=None)
+
+
+def _lift(estimate: float | None, centre: float, se: float, confidence: float) -> RatioLift:
+    if se == 0:
+        # No spread at all, as when everybody clicked: the interval is a point.
+        return RatioLift(estimate, _expm1(centre), _expm1(centre), None, None, 0.0, confidence)
+    low, high = (float(v) for v in fixed_bounds(np.asarray(centre), np.asarray(se), confidence))
+    z = centre / se
+    return RatioLift(estimate, _expm1(low), _expm1(high), z, float(2 * stats.norm.sf(abs(z))), se, confidence)
+
+
+def _expm1(value: float) -> float | None:
+    """exp(value) − 1, or None beyond what a figure can say."""
+    return math.expm1(value) if value < 700 else None
