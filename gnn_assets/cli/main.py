@@ -167,6 +167,27 @@ def ui(
     os.execv(command[0], [*command, "--host", host, "--port", str(port)])
 
 
+bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Benchmarks behind the documents.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command()
+@told_plainly
+def gates(
+    runs: Annotated[int, typer.Option(help="Simulated experiments behind each figure.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same figures.")] = 41,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="users.parquet of an evaluation report, for gate 1. Left out: the newest one here."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """How often the gates are right: false passes, power, coverage, mismatch alarms, by simulating the very rules."""
+    from gnn_assets.cli import bench_gates
+
+    bench_gates.gates(console, runs=runs, seed=seed, users_file=users, json_file=json_file)
+
+
 def parse_week(text: str | None) -> dt.date | None:
     """A Monday, or an error that says which day it is."""
     from gnn_core.errors import ConfigError
