@@ -107,8 +107,23 @@ def mixture_for(information: float, confidence: float) -> float:
     """
     if not information > 0:
         raise ValueError(f"information is {information}; it must be above 0")
-    x = -float(np.real(special.lambertw(-((1 - confidence) ** 2) / math.e, -1)))
-    return information / (x - 1)
+    return information / (_tightest(confidence) - 1)
+
+
+def mixture_for_reach(reach: float, confidence: float) -> float:
+    """η for an interval that is tightest where it reaches this far to either side on the log scale.
+
+    For readings whose sample is not known beforehand but whose margin is: at that information I the reach is
+    sqrt(x / I), with x as in `mixture_for`.
+    """
+    if not reach > 0:
+        raise ValueError(f"reach is {reach}; it must be above 0")
+    return mixture_for(_tightest(confidence) / reach**2, confidence)
+
+
+def _tightest(confidence: float) -> float:
+    """x = (I + η) / η at which the squared reach is smallest."""
+    return -float(np.real(special.lambertw(-((1 - confidence) ** 2) / math.e, -1)))
 
 
 def information_of(control_rate: float, n_control: float, n_treatment: float, lift: float = 0.0) -> float:
