@@ -28,9 +28,9 @@ from gnn_core.errors import ShapeError
 from gnn_core.evaluation.bootstrap import lift_of, resampled_sums, sum_by_user
 from gnn_core.evaluation.gate import judge_gate1
 from gnn_core.experiment.intervals import (
-    always_valid_bounds,
     fixed_bounds,
     information_of,
+    lies_beyond,
     log_ratio,
     mixture_for,
     rate,
@@ -148,10 +148,13 @@ def judge_all(draws: Draws, lift: float, eta: float, settings: ExperimentSetting
     clickers_RDA, buyers_RDA = draws.clickers_RDA, draws.buyers_RDA
     truth = math.log1p(lift)
     tau, few = math.log1p(settings.threshold), settings.min_control_clickers
-    centre_RD, low_RD, high_RD = _looks(clickers_RDA, draws.users, eta, settings)
-    _, _, buyers_high_RD = _looks(buyers_RDA, draws.users, eta, settings)
+    smaller_RD, _ = _beyond(clickers_RDA, tau, draws.users, eta, settings)
+    _, better_RD = _beyond(clickers_RDA, 0.0, draws.users, eta, settings)
+    fewer_buyers_RD, _ = _beyond(buyers_RDA, 0.0, draws.users, eta, settings)
+    missed_RD = np.logical_or(*_beyond(clickers_RDA, truth, draws.users, eta, settings))
     early = slice(0, -1)
-    stops_RD = (high_RD < tau) | (buyers_high_RD < 0)
+    # An interval below 0 is below τ as well.
+    stops_RD = smaller_RD | fewer_buyers_RD
     stopped_R = np.asarray(stops_RD[:, early].any(axis=1))
     enough_R = clickers_RDA[:, -1, 0] >= few
     plain, plain_se = _final(clickers_RDA[:, -1], draws.users)
@@ -163,26 +166,27 @@ def judge_all(draws: Draws, lift: float, eta: float, settings: ExperimentSetting
     left_low_R, _ = fixed_bounds(*_final(draws.unsubscribed_RA, draws.users), settings.confidence)
     harm_R = (bought_high_R < 0) | (left_low_R > 0)
     passed_fixed_R = enough_R & (estimate >= tau) & (low_R > 0) & ~harm_R
-    passed_any_RD = (centre_RD >= tau) & (low_RD > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached_RD = np.log(clickers_RDA[..., 1] / clickers_RDA[..., 0]) >= tau + math.log(
+            draws.users[1] / draws.users[0]
+        )
     return Said(
         passed_fixed_R=passed_fixed_R,
         passed_R=passed_fixed_R & ~stopped_R,
-        passed_any_look_R=passed_fixed_R | passed_any_RD.any(axis=1),
+        passed_any_look_R=passed_fixed_R | (reached_RD & better_RD).any(axis=1),
         stopped_R=stopped_R,
         covered_fixed_R=_covers(plain, plain_se, truth, settings),
         covered_adjusted_R=_covers(adjusted, adjusted_se, truth, settings),
-        covered_sequential_R=np.asarray(((low_RD <= truth) & (truth <= high_RD)).all(axis=1)),
+        covered_sequential_R=~np.asarray(missed_RD.any(axis=1)),
     )
 
 
-def _looks(
-    counts_RDA: Int, users: tuple[int, int], eta: float, settings: ExperimentSettings
-) -> tuple[Float, Float, Float]:
-    """(estimate, low, high) of every day's log ratio; unbounded while an arm has too few."""
-    centre_RD, se_RD = _final(counts_RDA, users)
-    low_RD, high_RD = always_valid_bounds(centre_RD, se_RD, settings.confidence, eta)
-    few_RD = counts_RDA.min(axis=2) < settings.min_control_clickers
-    return centre_RD, np.where(few_RD, -np.inf, low_RD), np.where(few_RD, np.inf, high_RD)
+def _beyond(
+    counts_RDA: Int, log_ratio_of: float, users: tuple[int, int], eta: float, settings: ExperimentSettings
+) -> tuple[Bool, Bool]:
+    """(R, D) whether a day's always-valid interval lies wholly below, or above, a log ratio."""
+    events_c, events_t = counts_RDA[..., 0], counts_RDA[..., 1]
+    return lies_beyond(log_ratio_of, events_t, users[1], events_c, users[0], settings.confidence, eta)
 
 
 def _final(counts_XA: Int, users: tuple[int, int]) -> tuple[Float, Float]:

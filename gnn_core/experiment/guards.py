@@ -10,7 +10,7 @@ import datetime as dt
 import math
 
 from gnn_core.evaluation.gate import percent, signed_percent
-from gnn_core.experiment.intervals import always_valid_lift, mixture_for_reach, rate
+from gnn_core.experiment.intervals import always_valid_lift, mixture_for_reach
 from gnn_core.experiment.rollout import GREEN, NO_DATA, RED, Guard
 
 
@@ -22,7 +22,6 @@ def ctr_guard(
     *,
     margin: float,
     confidence: float,
-    min_clickers: int,
 ) -> Guard:
     """Clickers per user of those served the promoted policy, against those served SQL at the same time.
 
@@ -31,17 +30,9 @@ def ctr_guard(
     """
     if min(n_t, n_c) == 0:
         return Guard("clicks", NO_DATA, "Clicks cannot be compared: one of the two groups is empty.")
-    if min(clickers_t, clickers_c) < min_clickers:
-        return Guard(
-            "clicks",
-            NO_DATA,
-            f"Clicks cannot be compared yet: {clickers_t:,} and {clickers_c:,} customers clicked, and at least "
-            f"{min_clickers} are needed in each group.",
-        )
-    (mean_t, var_t), (mean_c, var_c) = rate(clickers_t, n_t), rate(clickers_c, n_c)
     # Fixed by the margin alone: a constant that followed the sample would not hold at all readings at once.
     eta = mixture_for_reach(-math.log1p(-margin), confidence)
-    lift = always_valid_lift(float(mean_t), float(var_t), float(mean_c), float(var_c), confidence, eta)
+    lift = always_valid_lift(clickers_t, n_t, clickers_c, n_c, confidence, eta)
     if lift.low is None or lift.high is None or lift.estimate is None:
         return Guard("clicks", NO_DATA, "Clicks cannot be compared: the interval has no bounds.")
     figures = f"{signed_percent(lift.estimate)} [{signed_percent(lift.low)}, {signed_percent(lift.high)}]"

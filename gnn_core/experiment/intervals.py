@@ -3,19 +3,19 @@
 What belongs here: the arithmetic, on numbers or on arrays of any shape, so that the calibration runs the very functions
 that judge. What does not: where means come from (summary.py), what follows from an interval (gate2.py).
 
-Both work on the logarithm of the ratio of means. A ratio of small rates is skewed; its logarithm is nearly normal from
-a few dozen clickers on, and cannot fall below −100 %. Fieller's interval, the alternative, agrees for large counts, and
-is unbounded or empty where the control has few clickers.
-
 Fixed horizon: log(m_T / m_C) ± z · se, se² = var(m_T) / m_T² + var(m_C) / m_C² (delta method; for two rates this is
-Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies).
+Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies). The logarithm, since a ratio of
+small rates is skewed, and its logarithm is nearly normal from a few dozen clickers on and cannot fall below −100 %.
+Fieller's interval, the alternative, agrees for large counts, and is unbounded or empty where the control has few.
 
-Always valid: the normal mixture of Robbins (1970, Statistical methods related to the law of the iterated logarithm), in
-the asymptotic form of Waudby-Smith et al. (2024, Time-uniform central limit theory and asymptotic confidence
-sequences). With information I = 1 / se², I · estimate behaves like Brownian motion of variance I; the probability that
-it ever leaves ± sqrt((I + η) · log((I + η) / (η α²))) is at most α. η only decides when the interval is tightest.
-Estimates of a growing cohort have independent increments of information (Tsiatis 1981), which is why daily looks at
-cumulative clickers may be read this way.
+Always valid: take the clickers one by one, as they come. While the arms' rates keep their ratio r, each new one is from
+the treatment with probability p = r n_T / (r n_T + n_C), whatever came before. For the true p, the likelihood of the
+clickers so far under a beta mixture, divided by that under p, is a martingale that starts at 1, so the probability that
+it ever exceeds 1 / α is at most α (Ville 1939); the interval holds those p for which it has not (Robbins 1970,
+Statistical methods related to the law of the iterated logarithm; Howard et al. 2021, Time-uniform, nonparametric,
+nonasymptotic confidence sequences; Lindon and Malek 2022, Anytime-valid inference for multinomial count data). No large
+number is needed, and no day is special. What is assumed is that a click leaves nearly as many who may still click:
+rates of a few percent.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 Float = NDArray[np.float64]
+_FAR, _HALVINGS = 60.0, 45
+"""Log odds beyond which nothing is told apart, and halvings that leave 4e-12 of them."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +85,72 @@ def fixed_bounds(estimate: Float, se: Float, confidence: float) -> tuple[Float, 
     return estimate - z * se, estimate + z * se
 
 
-def always_valid_bounds(estimate: Float, se: Float, confidence: float, eta: float) -> tuple[Float, Float]:
-    """Bounds of the log ratio that hold at all looks at once with the given confidence.
+def always_valid_bounds(
+    events_t: ArrayLike, n_t: ArrayLike, events_c: ArrayLike, n_c: ArrayLike, confidence: float, eta: float
+) -> tuple[Float, Float]:
+    """Bounds of the log ratio of two rates that hold at all looks at once; infinite on a side that nothing bounds.
 
     Args:
-        eta: from `mixture_for`; > 0, fixed before the first look.
+        events_t, events_c: users who did it so far. n_t, n_c: users of the arms, all above 0.
+        eta: how wide the mixture is, from `mixture_for`; fixed before the first look.
     """
-    alpha = 1 - confidence
+    t, c, share, least = _mixture(events_t, n_t, events_c, n_c, confidence, eta)
     with np.errstate(divide="ignore", invalid="ignore"):
-        information = 1 / np.square(se)
-        reach = np.sqrt((information + eta) * np.log((information + eta) / (eta * alpha**2))) / information
-    return estimate - reach, estimate + reach
+        peak = np.nan_to_num(np.clip(np.log(t) - np.log(c), -_FAR, _FAR))
+    low = _crossing(t, c, least, np.full(t.shape, -_FAR), peak)
+    high = _crossing(t, c, least, np.full(t.shape, _FAR), peak)
+    centre = np.log(share / (1 - share))
+    return np.where(t == 0, -np.inf, low - centre), np.where(c == 0, np.inf, high - centre)
+
+
+def _mixture(
+    events_t: ArrayLike, n_t: ArrayLike, events_c: ArrayLike, n_c: ArrayLike, confidence: float, eta: float
+) -> tuple[Float, Float, Float, Float]:
+    """(events of treatment and control, share of the users in treatment, least log likelihood of an odds within)."""
+    t, c = np.broadcast_arrays(np.asarray(events_t, dtype=np.float64), np.asarray(events_c, dtype=np.float64))
+    n_t = np.asarray(n_t, dtype=np.float64)
+    share = n_t / (n_t + np.asarray(n_c, dtype=np.float64))
+    # The beta's spread of the log ratio is 1 / η, its mean no difference.
+    total = eta / (share * (1 - share))
+    a, b = total * share, total * (1 - share)
+    return t, c, share, special.betaln(a + t, b + c) - special.betaln(a, b) + math.log(1 - confidence)
+
+
+def _crossing(t: Float, c: Float, least: Float, outside: Float, inside: Float) -> Float:
+    """Log odds between `outside` and `inside` where the likelihood of t and c events falls to `least` (bisection)."""
+    inside = inside.astype(np.float64)
+    for _ in range(_HALVINGS):
+        middle = (outside + inside) / 2
+        above = t * special.log_expit(middle) + c * special.log_expit(-middle) >= least
+        inside, outside = np.where(above, middle, inside), np.where(above, outside, middle)
+    return outside  # the wider side
+
+
+def lies_beyond(
+    log_ratio_of: float,
+    events_t: ArrayLike,
+    n_t: ArrayLike,
+    events_c: ArrayLike,
+    n_c: ArrayLike,
+    confidence: float,
+    eta: float,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(whole always-valid interval below this log ratio, whole interval above it), without looking for its bounds."""
+    t, c, share, least = _mixture(events_t, n_t, events_c, n_c, confidence, eta)
+    odds = log_ratio_of + np.log(share / (1 - share))
+    out = t * special.log_expit(odds) + c * special.log_expit(-odds) < least
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.log(t) - np.log(c) < odds
+    return out & below, out & ~below
 
 
 def mixture_for(information: float, confidence: float) -> float:
-    """η for which the always-valid interval is tightest at this information (1 / se² of the log ratio).
+    """η with which the always-valid interval leaves out "no difference" at the smallest estimate, at this information
+    (1 / se² of the log ratio).
 
-    From setting the derivative of the squared reach to zero: x − 1 − log x = −2 log α for x = (I + η) / η, solved by
-    Lambert's W (Howard et al. 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences, section 3.5).
+    For large counts, no difference is left out from an estimate of sqrt((I + η) · log((I + η) / (η α²))) / I on.
+    Setting the derivative of its square to zero gives x − 1 − log x = −2 log α for x = (I + η) / η, solved by Lambert's
+    W (Howard et al. 2021, section 3.5).
 
     Raises:
         ValueError: the information is not above 0.
@@ -111,10 +161,13 @@ def mixture_for(information: float, confidence: float) -> float:
 
 
 def mixture_for_reach(reach: float, confidence: float) -> float:
-    """η for an interval that is tightest where it reaches this far to either side on the log scale.
+    """η with which an estimate of this size (on the log scale) leaves out "no difference" with the least information.
 
-    For readings whose sample is not known beforehand but whose margin is: at that information I the reach is
-    sqrt(x / I), with x as in `mixture_for`.
+    For readings whose sample is not known beforehand but whose margin is: that information is x / reach², with x as in
+    `mixture_for`.
+
+    Raises:
+        ValueError: the reach is not above 0.
     """
     if not reach > 0:
         raise ValueError(f"reach is {reach}; it must be above 0")
@@ -163,16 +216,19 @@ def lift_of_rates(events_t: int, n_t: int, events_c: int, n_c: int, confidence: 
     return _lift(estimate, centre, se, confidence)
 
 
-def always_valid_lift(
-    mean_t: float, var_t: float, mean_c: float, var_c: float, confidence: float, eta: float
-) -> RatioLift:
-    """The same with bounds that hold on every day at once; `z` and `p_value` are not given, being of one look."""
-    plain = lift_of_means(mean_t, var_t, mean_c, var_c, confidence)
-    if plain.se_log is None:
-        return dataclasses.replace(plain, low=None, high=None)
-    estimate = np.asarray(math.log(mean_t / mean_c))
-    low, high = always_valid_bounds(estimate, np.asarray(plain.se_log), confidence, eta)
-    return dataclasses.replace(plain, low=_expm1(float(low)), high=_expm1(float(high)), z=None, p_value=None)
+def always_valid_lift(events_t: int, n_t: int, events_c: int, n_c: int, confidence: float, eta: float) -> RatioLift:
+    """Lift of two shares of users with bounds that hold on every day at once.
+
+    `z`, `p_value` and `se_log` are not given, being of one look.
+    """
+    plain = dataclasses.replace(
+        lift_of_rates(events_t, n_t, events_c, n_c, confidence),
+        low=None, high=None, z=None, p_value=None, se_log=None,
+    )  # fmt: skip
+    if min(n_t, n_c) <= 0 or events_t + events_c == 0:
+        return plain
+    low, high = (float(v) for v in always_valid_bounds(events_t, n_t, events_c, n_c, confidence, eta))
+    return dataclasses.replace(plain, low=_expm1(low), high=_expm1(high))
 
 
 def _lift(estimate: float | None, centre: float, se: float, confidence: float) -> RatioLift:

@@ -22,7 +22,7 @@ from gnn_core.experiment.assignment import ARMS, CONTROL, TREATMENT
 from gnn_core.experiment.engagement import Outcomes, Window
 from gnn_core.experiment.gate2 import Gate2Verdict, Look, judge_gate2
 from gnn_core.experiment.guardrails import Guardrail, order_guardrail, unsubscribe_guardrail
-from gnn_core.experiment.intervals import RatioLift, always_valid_lift, lift_of_means, lift_of_rates, rate
+from gnn_core.experiment.intervals import RatioLift, always_valid_lift, lift_of_means, lift_of_rates
 from gnn_core.experiment.srm import RatioCheck, check_ratio
 from gnn_core.experiment.summary import Adjusted, ArmCounts, adjusted_means, count_arm, mean_of, ratio_of
 
@@ -197,11 +197,11 @@ def daily_looks(
     looks = []
     for day in range(days):
         c, t = int(clickers[CONTROL][day]), int(clickers[TREATMENT][day])
-        lift = _always_valid(t, n[TREATMENT], c, n[CONTROL], settings, eta)
+        lift = always_valid_lift(t, n[TREATMENT], c, n[CONTROL], settings.confidence, eta)
         bought: RatioLift | None = None
         if purchases_known:
             b_c, b_t = int(buyers[CONTROL][day]), int(buyers[TREATMENT][day])
-            bought = _always_valid(b_t, n[TREATMENT], b_c, n[CONTROL], settings, eta)
+            bought = always_valid_lift(b_t, n[TREATMENT], b_c, n[CONTROL], settings.confidence, eta)
         looks.append(
             Look(day + 1, c, t, lift, bought, stop_reason(lift.high, bought.high if bought else None, settings))
         )
@@ -215,18 +215,6 @@ def stop_reason(clicks_high: float | None, buyers_high: float | None, settings: 
     if clicks_high is not None and clicks_high < settings.threshold:
         return TOO_SMALL
     return None
-
-
-def _always_valid(
-    events_t: int, n_t: int, events_c: int, n_c: int, settings: ExperimentSettings, eta: float
-) -> RatioLift:
-    """Without bounds until either arm has the minimum of events: the interval rests on large counts."""
-    mean_t, var_t = (float(v) for v in rate(events_t, n_t))
-    mean_c, var_c = (float(v) for v in rate(events_c, n_c))
-    lift = always_valid_lift(mean_t, var_t, mean_c, var_c, settings.confidence, eta)
-    if min(events_t, events_c) < settings.min_control_clickers:
-        return dataclasses.replace(lift, low=None, high=None)
-    return lift
 
 
 def _cumulative(day_U: pd.Series, days: int) -> NDArray[np.int64]:

@@ -136,14 +136,13 @@ def test_nobody_in_the_analysis_is_an_error():
 def test_planted_harm_stops_on_its_day_and_fails():
     days = (np.repeat(np.arange(14), 50), np.repeat(np.arange(14), 25))
     outcomes = outcomes_of((50_000, 50_000), (700, 350), click_days=days)
-    early = _read(outcomes, window(at(2)))
-    assert (early.verdict.verdict, early.verdict.why) == ("fail", "too small")
+    early = _read(outcomes, window(at(4)))
+    assert (early.verdict.verdict, early.verdict.why) == ("fail", "harm")
     first = next(look for look in early.looks if look.stops)
-    assert first.day == 2
+    assert 1 <= first.day <= 4
     # What was stopped stays stopped, and is stopped on the same day when more days are known.
     later = _read(outcomes)
     assert next(look for look in later.looks if look.stops).day == first.day
-    # A few days on, harm itself is shown, and is what the verdict then says.
     assert (later.verdict.verdict, later.verdict.why) == ("fail", "harm")
 
 
@@ -151,10 +150,9 @@ def test_looks_are_cumulative_and_cover_the_days_before_the_end_only():
     outcomes = outcomes_of((9_000, 9_000), (140, 140), click_days=(np.repeat(np.arange(14), 10),) * 2)
     assert [look.clickers_control for look in _read(outcomes).looks] == [10 * d for d in range(1, 14)]
     assert len(_read(outcomes, window(at(5.9))).looks) == 5
-    # Below the minimum of clickers a look has no bounds, so that it cannot stop anything.
-    looks = _read(outcomes).looks
-    assert looks[1].lift.high is None
-    assert looks[2].lift.high is not None
+    widths = [look.lift.high - look.lift.low for look in _read(outcomes).looks]
+    assert widths == sorted(widths, reverse=True)
+    assert not any(look.stops for look in _read(outcomes).looks)
 
 
 def test_unsubscribes_are_a_guardrail():
