@@ -101,6 +101,8 @@ class RolloutSettings:
     """A stage held longer than this past its days needs a person's decision."""
     ctr_margin: float
     """Relative loss of clickers that a green CTR guard excludes."""
+    ctr_harm: float
+    """Relative loss of clickers that the guard is made to show soonest."""
     max_staleness_days: int
     """Age of the live table at which the freshness guard turns red."""
     ledger: str
@@ -117,6 +119,7 @@ class RolloutSettings:
         at_least(self, "longest_hold_days", 1)
         at_least(self, "max_staleness_days", 1)
         within(self, "ctr_margin", 0.001, 0.99)
+        within(self, "ctr_harm", 0.001, 0.99)
         identifier(self, "ledger")
 
 

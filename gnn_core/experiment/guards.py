@@ -21,17 +21,21 @@ def ctr_guard(
     n_c: int,
     *,
     margin: float,
+    harm: float,
     confidence: float,
 ) -> Guard:
     """Clickers per user of those served the promoted policy, against those served SQL at the same time.
 
     Red when a loss is shown; green when a loss above the margin is excluded; no data when the sample sees neither. It
-    is read at every stage, so its interval holds at all readings at once; it is tightest where it just sees the margin.
+    is read at every stage, so its interval holds at all readings at once.
+
+    Args:
+        margin: relative loss that green excludes. harm: relative loss that red is to show soonest.
     """
     if min(n_t, n_c) == 0:
         return Guard("clicks", NO_DATA, "Clicks cannot be compared: one of the two groups is empty.")
-    # Fixed by the margin alone: a constant that followed the sample would not hold at all readings at once.
-    eta = mixture_for_reach(-math.log1p(-margin), confidence)
+    # Fixed beforehand: a constant that followed the sample would not hold at all readings at once.
+    eta = mixture_for_reach(-math.log1p(-harm), confidence)
     lift = always_valid_lift(clickers_t, n_t, clickers_c, n_c, confidence, eta)
     if lift.low is None or lift.high is None or lift.estimate is None:
         return Guard("clicks", NO_DATA, "Clicks cannot be compared: the interval has no bounds.")

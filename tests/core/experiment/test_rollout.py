@@ -211,12 +211,14 @@ def test_a_ledger_changed_by_hand_is_refused(duckdb_warehouse):
         pytest.param((400, 1_000), (100_000, 100_000), RED, id="a loss is shown"),
         pytest.param((40, 29), (50_000, 50_000), NO_DATA, id="few clickers"),
         pytest.param((2, 400), (50_000, 50_000), RED, id="a policy that nobody clicks"),
+        pytest.param((0, 110), (100, 924), RED, id="a tenth of the users that nobody of clicks"),
+        pytest.param((0, 20), (100, 924), NO_DATA, id="no clicks where two were to be expected"),
         pytest.param((0, 0), (0, 100), NO_DATA, id="an empty group"),
         pytest.param((600, 5_400), (50_000, 450_000), GREEN, id="a tenth of the users is enough here"),
     ],
 )
 def test_the_click_guard(clickers, users, state):
-    guard = ctr_guard(clickers[0], users[0], clickers[1], users[1], margin=0.2, confidence=0.95)
+    guard = ctr_guard(clickers[0], users[0], clickers[1], users[1], margin=0.2, harm=0.5, confidence=0.95)
     assert guard.state == state, guard.sentence
 
 
@@ -229,7 +231,7 @@ def test_the_click_guard_keeps_its_word_over_many_readings():
     for _ in range(100):
         t, c = (np.cumsum(rng.binomial(50_000, 0.001, 14)) for _ in range(2))
         red += any(
-            ctr_guard(int(a), 50_000, int(b), 50_000, margin=0.2, confidence=0.95).state == RED
+            ctr_guard(int(a), 50_000, int(b), 50_000, margin=0.2, harm=0.5, confidence=0.95).state == RED
             for a, b in zip(t, c, strict=True)
         )
     assert red <= 5
