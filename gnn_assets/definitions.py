@@ -7,6 +7,7 @@ import dagster as dg
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.graph import graph_assets
+from gnn_assets.assets.monitoring import monitoring_assets
 from gnn_assets.assets.rollout import rollout_assets
 from gnn_assets.assets.scoring import scoring_assets
 from gnn_assets.assets.serving import serving_assets
@@ -14,6 +15,7 @@ from gnn_assets.assets.sources import raw_assets
 from gnn_assets.assets.training import training_assets
 from gnn_assets.checks.decisions import decision_checks
 from gnn_assets.checks.experiment import experiment_checks
+from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
@@ -37,8 +39,9 @@ def build_defs(where: Environment) -> dg.Definitions:
             *rollout_assets(weekly),
             *serving_assets(weekly),
             *experiment_assets(weekly),
+            *monitoring_assets(weekly),
         ],
-        asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks()],
+        asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
         jobs=[job, experiment_job(weekly), republish],
         schedules=[weekly_schedule(job)],
         sensors=[rollback_sensor(republish, where)],

@@ -42,6 +42,14 @@ ASSETS = {
     "recommendations": ("serving", "recommendation_candidates", "sql table"),
     "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
     "experiment_readout": ("experiment", " ".join(RAW) + " treatment_assignments", "python"),
+    "serving_metrics": ("monitoring", "recommendations", "python"),
+    "shadow_comparison": ("monitoring", "promoted_model gnn_checkpoint recommendation_candidates", "python pytorch"),
+    "cost_ledger": ("monitoring", "recommendations", "table"),
+    "program_status": (
+        "monitoring",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "python",
+    ),
 }
 """Asset → group, upstream assets, kinds. An asset upstream of itself reads its own last week."""
 
@@ -54,6 +62,10 @@ INFORMING = {
     ("treatment_assignments", "the_plan_can_decide"),
     ("experiment_readout", "gate_2"),
     ("rollout_stage", "the_rollout_needs_nobody"),
+    ("serving_metrics", "cold_users_are_served"),
+    ("serving_metrics", "few_slots_fall_back"),
+    ("serving_metrics", "lists_are_not_all_alike"),
+    ("cost_ledger", "the_month_is_within_budget"),
 }
 
 
@@ -134,6 +146,7 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
@@ -182,8 +195,10 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
 def _asked(where, definitions):
     (sensor,) = definitions.sensors
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    found = sensor.evaluate_tick(dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral()))
-    return found
+    context = dg.build_sensor_context(
+        instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
+    )
+    return sensor.evaluate_tick(context)
 
 
 def _stage(where, week, **values):

@@ -62,10 +62,30 @@ def test_the_live_table_carries_each_users_arm_and_serves_it(assigned):
     assert "too likely to end without an answer" in printed
 
 
+def test_every_week_is_watched_and_the_status_says_where_the_program_stands(assigned):
+    store, _ = assigned
+    artifacts = store.environment.artifacts(store.settings)
+    shadow = artifacts.read("2026-02-23", "shadow_comparison").json("shadow.json")
+    assert shadow["state"] == "compared"
+    assert shadow["users_both"] == 2_000
+    assert 0 < shadow["overlap"] < 1
+    metrics = artifacts.read("2026-02-23", "serving_metrics").json("metrics.json")
+    assert metrics["cold_coverage"] == 1.0
+    assert set(metrics["users_by_source"]) == {"hybrid", shadow["baseline"]}
+    month = artifacts.read("2026-02-23", "cost_ledger").json("month.json")
+    assert "gnn_checkpoint" in month["by_asset"]
+    assert month["usd"] > 0
+    program = store.status()["program"]
+    assert program["phase"] == "2 experiment"
+    assert program["cold_share"] == metrics["cold_share"]
+    assert "starts on 2026-03-02" in program["next_decision"]
+
+
 def test_a_lift_passes_then_a_tenth_is_served_then_harm_rolls_it_back_by_itself(started):
     store = started
     readout = _play_and_read(store, 1.0)
     assert readout["verdict"]["verdict"] == "pass", readout["verdict"]["reason"]
+    assert "start the rollout" in store.status()["program"]["next_decision"]
     store.gnn("rollout", "start", "--by", "Ada", "--reason", "gate 2 passed")
     served = _served(store)
     hybrid = sum(n for source, n in served.items() if not source.startswith("sql_"))
@@ -75,6 +95,8 @@ def test_a_lift_passes_then_a_tenth_is_served_then_harm_rolls_it_back_by_itself(
     said = store.gnn("experiment", "read")
     assert "Rolled back to SQL: Customers click less than under SQL" in said
     assert all(source.startswith("sql_") for source in _served(store))
+    program = store.status()["program"]
+    assert [row["signal"] for row in program["stops"] if row["applies"]] == ["CTR regression in the rollout"]
     shown = store.gnn("rollout", "show")
     assert "Ada" in shown
     assert "rollback" in shown
