@@ -95,9 +95,18 @@ def run(week: Week = None) -> None:
 def demo(
     size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
+    story: Annotated[
+        str | None,
+        typer.Option(help="Go on through experiment and rollout with a planted truth: lift, null, harm or regression."),
+    ] = None,
 ) -> None:
     """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
     from gnn_assets.cli import data, weekly
+
+    if story is not None:
+        from gnn_assets.cli import story as module
+
+        raise typer.Exit(module.tell(story, seed, console))
 
     data.simulate_store(size, seed, console)
     raise typer.Exit(weekly.run_week(None, console))

@@ -31,7 +31,7 @@ def move(action: str, by: str, reason: str, *, publish: bool, console: Console) 
     if action == START:
         made = rollout.start(
             moves,
-            gate2_passed=_gate2_passed(where.artifacts(settings)),
+            gate2_passed=gate2_passed(where.artifacts(settings)),
             at=at,
             by=by,
             reason=reason,
@@ -76,7 +76,7 @@ def today(settings: Settings) -> dt.datetime:
     return dt.datetime.combine(settings.store.last_week + WEEK, dt.time(), tzinfo=dt.UTC)
 
 
-def _gate2_passed(store: ArtifactStore) -> bool:
+def gate2_passed(store: ArtifactStore) -> bool:
     """The verdict of the newest readout."""
     for week in reversed(store.weeks()):
         if store.exists(week, "experiment_readout"):

@@ -142,3 +142,12 @@ def test_experiments_with_too_few_clickers_never_pass():
     assert few.sum() > 100
     assert not said.passed_R[few].any()
     assert said.passed_R[~few].mean() > 0.5
+
+
+@pytest.mark.parametrize("lift", [0.0, 0.15, 0.8])
+def test_intervals_cover_where_one_user_of_twenty_clicks_too(lift):
+    eta = mixture_for(information_of(0.05, 4_000, 4_000, 0.15), 0.95)
+    draws = draw_experiments(np.random.default_rng(1), 2_000, 4_000, 0.05, lift, 14)
+    said = judge_all(draws, lift, eta, settings())
+    assert said.covered_sequential_R.mean() >= 0.95
+    assert 0.93 <= said.covered_fixed_R.mean() <= 0.97

@@ -222,6 +222,15 @@ def test_the_click_guard(clickers, users, state):
     assert guard.state == state, guard.sentence
 
 
+@pytest.mark.parametrize(("harm", "enough"), [(0.5, 61), (0.2, 140)])
+def test_a_guard_made_for_a_large_loss_shows_one_sooner(harm, enough):
+    states = [
+        ctr_guard(0, 100, control, 924, margin=0.2, harm=harm, confidence=0.95).state
+        for control in (enough - 1, enough)
+    ]
+    assert states == [NO_DATA, RED]
+
+
 def test_the_click_guard_keeps_its_word_over_many_readings():
     # 14 daily readings of two equal groups: it turns red in far fewer than one of twenty.
     import numpy as np
