@@ -133,8 +133,13 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             for step, seconds in _step_seconds(context).items()
         ]  # fmt: skip
         added = append_charges(week.warehouse, week.settings, charges)
-        month = month_cost(read_charges(week.warehouse, week.settings), f"{now:%Y-%m}", week.settings.cost)
-        artifact = week.write("cost_ledger", {"month.json": json_bytes(month.as_json())}, sections=("cost",))
+        name = f"{now:%Y-%m}"
+        month = month_cost(
+            read_charges(week.warehouse, week.settings), name, week.settings.cost,
+            decided=week.settings.cost.decided_month == name,
+        )  # fmt: skip
+        # Of no settings section: what was spent stays spent when a price or a decision changes.
+        artifact = week.write("cost_ledger", {"month.json": json_bytes(month.as_json())})
         return dg.MaterializeResult(
             metadata={
                 "month": month.sentence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -169,6 +170,8 @@ class CostSettings:
     monthly_budget_usd: float
     stop_factor: float
     """At this many times the budget no further training starts until someone decides."""
+    decided_month: str | None
+    """Month (YYYY-MM) in which somebody decided to train on although the stop factor is reached."""
     usd_per_tib_billed: float
     usd_per_gib_month_stored: float
     usd_per_cpu_hour: float
@@ -178,6 +181,8 @@ class CostSettings:
     def __post_init__(self) -> None:
         at_least(self, "monthly_budget_usd", 0.01)
         at_least(self, "stop_factor", 1)
+        if self.decided_month is not None and not re.fullmatch(r"\d{4}-\d{2}", self.decided_month):
+            raise ConfigError(f"cost.decided_month is {self.decided_month!r}; write a month as 2026-03")
         for name in ("usd_per_tib_billed", "usd_per_gib_month_stored", "usd_per_cpu_hour", "usd_per_gpu_hour"):
             at_least(self, name, 0)
         identifier(self, "ledger")
