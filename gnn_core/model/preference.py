@@ -82,7 +82,7 @@ def choices(
     at[at == len(key_R)] = 0
     reached = key_R[at] == taken.row.astype(np.int64) * fitting.n_products + taken.col if len(key_R) else at > 0
     weight_R = np.bincount(at[reached], weights=taken.data[reached], minlength=len(key_R)).astype(np.float64)
-    per_C = np.bincount(chooser_R, weights=weight_R, minlength=len(user_C))
+    per_C = np.bincount(chooser_R, weights=weight_R, minlength=len(user_C)).astype(np.float64)
     keep, log_scale_R = _thinned(chooser_R, weight_R, per_C, rng)
     chooser_R = chooser_R[keep]
     # A user of many orders counts by their root: orders of one user are not independent.
