@@ -187,7 +187,11 @@ def test_one_segment_has_no_difference_to_everyone_also_of_what_nobody_ordered()
 def test_a_user_without_events_changes_nothing():
     more = owning([0], [1], [2], [0, 2], [1], [0, 1, 2], n_segments=3)
     one, other = features_of(), features_of([*ORDERS, [0, 0, 0, 0]], owns=more)
-    for a, b in ((one.fit_FK, other.fit_FK), (one.product_PK, other.product_PK), *zip(one.wide_KSP, other.wide_KSP)):
+    for a, b in (
+        (one.fit_FK, other.fit_FK),
+        (one.product_PK, other.product_PK),
+        *zip(one.wide_KSP, other.wide_KSP, strict=True),
+    ):
         assert np.array_equal(a, b)
 
 
