@@ -138,24 +138,28 @@ N_P = 40
 POPULARITY = np.linspace(3, 0, N_P)
 
 
-def planted(seed: int, *, follow: float, n_choosers: int = 150) -> Window:
-    """Choosers who viewed three products and then take one of them with chance `follow`, else what is popular."""
+def planted(seed: int, *, follow: float, step: int = 0, n_choosers: int = 150) -> Window:
+    """Choosers who viewed three products and then take one of them with chance `follow`, else what is popular.
+
+    With `step` 1 it is the neighbour of what they viewed: each product is near the next one.
+    """
     rng = np.random.default_rng(seed)
     share = np.exp(POPULARITY) / np.exp(POPULARITY).sum()
     past, taken = [], np.zeros((n_choosers, N_P))
     for c in range(n_choosers):
         viewed = rng.choice(N_P, size=3, replace=False)
         past += [(c, int(p), VIEW, 50 + i) for i, p in enumerate(viewed)]
-        taken[c, rng.choice(viewed) if rng.random() < follow else rng.choice(N_P, p=share)] = 1
+        follows = rng.random() < follow
+        taken[c, (rng.choice(viewed) + step) % N_P if follows else rng.choice(N_P, p=share)] = 1
     features = np.zeros((N_P, K), np.float32)
     features[:, 0] = POPULARITY
-    nothing, none = sparse.csr_matrix((N_P, N_P)), np.zeros((N_P, 0), np.float32)
+    next_one, none = sparse.csr_matrix(0.2 * np.roll(np.eye(N_P), 1, axis=1)), np.zeros((N_P, 0), np.float32)
     return window_of(
         past,
         taken,
         owns=[[0]] * n_choosers,
         fits=[list(range(N_P))],
-        items=ItemGraph(nothing, nothing, none, none),
+        items=ItemGraph(next_one, sparse.csr_matrix((N_P, N_P)), none, none),
         lift_SP=np.zeros((1, N_P), np.float32),
         product_PK=features,
     )
@@ -183,6 +187,13 @@ def test_where_views_predict_orders_what_was_viewed_ranks_first():
     got = dict(fit_intent([planted(seed, follow=0.9) for seed in range(3)], sparse_terms=True, seed=0).by_name)
     assert boost(got) > 2 * boost(prior_weights())
     assert recall(got, planted(9, follow=1.0)) > 0.95
+
+
+def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
+    got = dict(fit_intent([planted(seed, follow=0.9, step=1) for seed in range(3)], sparse_terms=True, seed=0).by_name)
+    unseen = planted(9, follow=1.0, step=1)
+    assert recall(got, unseen, k=3) > 0.95
+    assert boost(got) < boost(prior_weights()) / 2  # what was viewed itself is never taken
 
 
 def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse():

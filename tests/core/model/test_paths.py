@@ -156,6 +156,20 @@ def test_the_ridge_credits_the_vehicle_that_explains_an_order_and_the_lift_credi
     assert lift[2, 0] > 0.8 * lift[0, 0]
 
 
+def test_a_difference_is_never_below_a_tenth_of_the_average():
+    """Half of all take product 0 and half product 1, by vehicle: the other's would be about a fortieth."""
+    got = features_of(
+        [[1, 0]] * 3000 + [[0, 1]] * 3000,
+        fitting=fitting_of([[0, 1]] * 2, [0, 1], 2),
+        owns=owning(*[[0]] * 3000, *[[1]] * 3000, n_segments=2),
+        types=np.zeros(2, np.int64),
+        space=np.eye(2),
+        recent=np.zeros(2),
+    )
+    for name in ("ridge_100", "taste"):
+        assert wide(got, name)[[0, 1], [1, 0]] == pytest.approx(np.log(0.1)), name
+
+
 # No evidence, one segment
 
 
@@ -199,15 +213,16 @@ def test_a_user_without_events_changes_nothing():
 
 
 def test_item_space_of_full_rank_gives_back_the_products_of_the_scaled_rows():
-    owns, fits = OWNS, np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 0]])
-    taken, types = np.log1p(np.array(ORDERS, dtype=float)), np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
+    orders = [[2, 1, 0, 0], [0, 0, 2, 1], [1, 0, 5, 0], [0, 0.2, 0, 0.6], [0, 0, 0, 0]]
+    fits = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 0]])
+    taken, types = np.log1p(np.array(orders, dtype=float)), np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
 
     def scaled(rows: np.ndarray) -> np.ndarray:
         sums = np.sqrt(np.outer(rows.sum(axis=1), rows.sum(axis=0)))
         return np.divide(rows, sums, out=np.zeros(rows.shape), where=sums > 0)
 
     want = sum(w**2 * scaled(m).T @ scaled(m) for w, m in ((1, taken), (0.5, types), (0.5, fits)))
-    space = item_space(FITTING, evidence_of(ORDERS, owns), TYPES, rank=4, attribute_weight=0.5, seed=0)
+    space = item_space(FITTING, evidence_of(orders, OWNS), TYPES, rank=4, attribute_weight=0.5, seed=0)
     assert space @ space.T == pytest.approx(want, abs=1e-6)
 
 

@@ -16,7 +16,7 @@ from gnn_core.graph.hetero import build_structure
 from gnn_core.model.history import TERMS
 from gnn_core.model.intent import DENSE, PRIOR_SPARSE, Window, window_choices
 from gnn_core.model.paths import PRODUCT_FEATURES, PathFeatures
-from gnn_core.model.preference import PRIOR
+from gnn_core.model.preference import PRIOR, PathWeights
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.model.shrinkage import Evidence, Fitting
 from gnn_core.scoring.audience import build_audience
@@ -56,6 +56,8 @@ class Seen:
     described: list[tuple[PathFeatures, Evidence]] = field(default_factory=list)
     """Features and choosers of each part of the path weights: folds first, then windows."""
     windows: list[Window] = field(default_factory=list)
+    paths: list[PathWeights] = field(default_factory=list)
+    """Weights from the folds alone, then from folds and windows."""
     weights: Weights | None = None
 
 
@@ -73,7 +75,7 @@ def learn(monkeypatch):
     def run(train: Snapshot, settings: Settings | None = None) -> Seen:
         settings = settings or settings_of()
         seen = Seen()
-        choices, fit_intent = constants.choices, constants.fit_intent
+        choices, fit_intent, fit_weights = constants.choices, constants.fit_intent, constants.fit_weights
 
         def watched_choices(features, fitting, owns_US, hidden, rng):
             seen.described.append((features, hidden))
@@ -83,10 +85,15 @@ def learn(monkeypatch):
             seen.windows.extend(windows)
             return fit_intent(windows, **options)
 
+        def watched_weights(parts):
+            seen.paths.append(fit_weights(parts))
+            return seen.paths[-1]
+
         fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
         with monkeypatch.context() as patch, pinned(1, 0):
             patch.setattr(constants, "choices", watched_choices)
             patch.setattr(constants, "fit_intent", watched_fit)
+            patch.setattr(constants, "fit_weights", watched_weights)
             maker = ConstantMaker(train, settings, build_structure(train))
             seen.weights = maker.learn(fold_U, range(settings.training.folds))
         return seen
@@ -105,6 +112,11 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
     return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def fitting_of(train: Snapshot) -> Fitting:
+    fits = build_structure(train).fits_SP.tocoo()
+    return Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), train.make_S, len(train.product_ids))
 
 
 def store(*more: tuple, without: tuple[str, ...] = ()) -> Snapshot:
@@ -181,6 +193,18 @@ def test_only_positive_events_count_as_taken(learn):
     assert learn(store(), orders).windows[0].taken_CP.toarray().tolist() == [[0, 0, 0, 1], [1, 0, 1, 0]]
 
 
+def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_start(learn):
+    """Weights from the window's own choosers would judge themselves."""
+    settings, train = settings_of(), store()
+    got = learn(train, settings)
+    for number, window in enumerate(got.windows):
+        features, _ = got.described[settings.training.folds + number]
+        assert window.lift_SP == pytest.approx(got.paths[0].lift(features, fitting_of(train)), abs=1e-6)
+        assert np.abs(window.lift_SP).max() > 0.1
+    assert got.weights is not None
+    assert got.weights.paths is got.paths[1]  # what is served has learned from the windows too
+
+
 # Folds
 
 
@@ -246,9 +270,7 @@ def test_what_is_served_is_what_was_fitted(learn):
     checkpoint.meta.update(path_weights=paths, intent_weights=intent)
     served = GraphRecommender.from_checkpoint(checkpoint, past, settings)
 
-    fits = build_structure(past).fits_SP.tocoo()
-    fitting = Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), past.make_S, len(past.product_ids))
-    window = dataclasses.replace(window, lift_SP=type(got.weights.paths)(paths).lift(features, fitting))
+    window = dataclasses.replace(window, lift_SP=PathWeights(paths).lift(features, fitting_of(past)))
     user_C = np.unique(again.user_E)
     assert len(user_C) == window.taken_CP.shape[0] > 50
     audience, row = build_audience(past, user_C)
