@@ -20,6 +20,30 @@ def weekly_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
     )
 
 
+def experiment_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+    """Snapshot → read the experiment → move the rollout, without training or publishing anything."""
+    return dg.define_asset_job(
+        "experiment",
+        selection=dg.AssetSelection.groups("sources") | dg.AssetSelection.assets("experiment_readout", "rollout_stage"),
+        partitions_def=weekly,
+        description="Snapshot the week, read the experiment as of its end, and move the rollout; nothing is trained.",
+        executor_def=dg.in_process_executor,
+        tags={"gnn/kind": "experiment"},
+    )
+
+
+def republish_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+    """Decide the share again → score → audit → publish, for a move of the rollout that cannot wait for Monday."""
+    return dg.define_asset_job(
+        "republish",
+        selection=dg.AssetSelection.assets("rollout_stage", "recommendation_candidates", "recommendations"),
+        partitions_def=weekly,
+        description="Make and publish the week's table again under the rollout's present share; nothing is trained.",
+        executor_def=dg.in_process_executor,
+        tags={"gnn/kind": "republish"},
+    )
+
+
 def weekly_schedule(job: Any) -> Any:
     """Mondays 05:00 UTC, for the week that ended at midnight: late events have had five hours to arrive."""
     return dg.build_schedule_from_partitioned_job(

@@ -41,6 +41,10 @@ class PublishRefused(GnnCoreError):
     """The publisher's own audit failed; the live table has not moved. Names every rule that failed."""
 
 
+class RolloutRefused(GnnCoreError):
+    """A move of the rollout does not follow from its ledger, its guards or its rules; nothing has moved."""
+
+
 class DataError(GnnCoreError):
     """The data allow no sensible answer (no eligible product, no event, no user with a vehicle)."""
 

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from gnn_assets import metadata, models
+from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.evaluation.gate import GateVerdict
 from gnn_core.evaluation.promotion import decide
 from gnn_core.evaluation.selection import Selection
+from gnn_core.experiment.serving_arms import serving_arms
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
 from gnn_core.program.offline import refit
@@ -78,7 +80,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["promoted_model"],
+        deps=["promoted_model", "rollout_stage"],
         kinds={"sql", "pytorch"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,
@@ -87,8 +89,12 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     def recommendation_candidates(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Three or four products for every user who can be served, in a staging table named by the run."""
         week = platform.week(context)
-        promoted = week.read("promoted_model")
+        promoted, stage = week.read("promoted_model"), week.read("rollout_stage")
         snapshot = week.snapshot()
+        moved = stage.json("stage.json")
+        arms = serving_arms(
+            snapshot.user_ids, as_of(week.key), week.settings, moved["share"] if moved["from_ledger"] else None
+        )
         served = models.served_policies(week, snapshot, promoted)
         lists = recommend(
             served.policy,
@@ -101,6 +107,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             source=served.source,
             run_id=context.run.run_id,
             scored_at=dt.datetime.now(dt.UTC),
+            arms=arms,
         )
         table = publisher.stage(week.warehouse, lists.table, context.run.run_id, week.settings)
         digest = table_digest(week.warehouse, table)
@@ -114,7 +121,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         artifact = week.write(
             "recommendation_candidates",
             {"staged.json": json_bytes(staged)},
-            inputs=[promoted],
+            inputs=[promoted, stage],
             sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
         )
         sample = lists.table.slice(0, 8).to_pandas()[
@@ -126,6 +133,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
                 "table": str(table),
                 "digest": digest,
                 "users": lists.n_served,
+                "who_is_served_what": arms.why,
                 "users_by_source": metadata.counts(lists.users_by_source, "source", "users"),
                 "users_without": metadata.counts(lists.without, "reason", "users"),
                 "sample": metadata.rows(sample),

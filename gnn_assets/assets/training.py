@@ -1,11 +1,14 @@
 """gnn_checkpoint and embeddings: the graph model as it is judged, fitted before each window."""
 
+import datetime as dt
+
 import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from gnn_assets import charts, metadata, models
+from gnn_assets.budget import refuse_over_budget
 from gnn_assets.policy import OWNERS
 from gnn_assets.resources import Platform, Week
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
@@ -33,6 +36,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         one before each test window, with that number of steps. A killed run resumes; weights start from last week's.
         """
         week = platform.week(context)
+        refuse_over_budget(week, dt.datetime.now(dt.UTC).date())
         graph = week.read("hetero_graph")
         fitted, steps, warm = _fit_cuts(week, week.snapshot())
         histories = {name: model.history for name, model in fitted.items()}

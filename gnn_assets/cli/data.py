@@ -12,15 +12,17 @@ from rich.console import Console
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
+from gnn_core.simulate.sizes import StoreSize, size_of
+from gnn_core.simulate.worlds import World
 
 
-def simulate_store(size: str, seed: int, console: Console) -> None:
-    """Simulate, write the raw tables and the store's profile, print the shares."""
+def simulate_store(size: str | StoreSize, seed: int, console: Console, world: World | None = None) -> None:
+    """Simulate, write the raw tables and the store's profile, print the shares; the default world unless given."""
     from gnn_core.simulate import format_shares, simulate, store_profile, write_raw
 
     where = Environment.from_variables()
-    console.print(f"Simulating a [bold]{size}[/bold] parts store, seed {seed} …")
-    store = simulate(size, seed=seed)
+    console.print(f"Simulating a [bold]{size_of(size).name}[/bold] parts store, seed {seed} …")
+    store = simulate(size, seed=seed, world=world)
     settings = adopt_profile(where, store_profile(size, seed))
     write_raw(store, where.warehouse(settings), settings)
     console.print(format_shares(store.shares()), markup=False, highlight=False, soft_wrap=True)

@@ -95,9 +95,18 @@ def run(week: Week = None) -> None:
 def demo(
     size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
+    story: Annotated[
+        str | None,
+        typer.Option(help="Go on through experiment and rollout with a planted truth: lift, null, harm or regression."),
+    ] = None,
 ) -> None:
     """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
     from gnn_assets.cli import data, weekly
+
+    if story is not None:
+        from gnn_assets.cli import story as module
+
+        raise typer.Exit(module.tell(story, seed, console))
 
     data.simulate_store(size, seed, console)
     raise typer.Exit(weekly.run_week(None, console))
@@ -167,6 +176,97 @@ def ui(
     os.execv(command[0], [*command, "--host", host, "--port", str(port)])
 
 
+experiment_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="The A/B test behind gate 2.")
+app.add_typer(experiment_app, name="experiment")
+rollout_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="From a tenth of the users to all.")
+app.add_typer(rollout_app, name="rollout")
+
+By = Annotated[str, typer.Option(help="Who decides.")]
+Why = Annotated[str, typer.Option(help="Why.")]
+
+
+@experiment_app.command("plan")
+@told_plainly
+def experiment_plan(
+    base_rate: Annotated[float, typer.Option(help="Users who click in so many days under SQL, such as 0.0066.")],
+    users: Annotated[int, typer.Option(help="Users that both arms share.")],
+    days: Annotated[int, typer.Option(help="Days behind the base rate.")] = 14,
+) -> None:
+    """Whether an experiment can decide: power of the whole rule, detectable lift, users and days needed."""
+    from gnn_assets.cli import experiment
+
+    experiment.plan(base_rate, days, users, console)
+
+
+@experiment_app.command("start")
+@told_plainly
+def experiment_start(
+    day: Annotated[str, typer.Argument(help="Monday of the first send, such as 2026-03-02: the as-of date of a run.")],
+) -> None:
+    """Plan the experiment for a Monday; the weekly run of that as-of date assigns the arms."""
+    from gnn_assets.cli import experiment
+
+    experiment.start(day, console)
+
+
+@experiment_app.command("read")
+@told_plainly
+def experiment_read(
+    week: Week = None, as_json: Annotated[bool, typer.Option("--json", help="The whole readout.")] = False
+) -> None:
+    """Snapshot the week, read the experiment as of its end, and let the rollout move."""
+    from gnn_assets.cli import experiment
+
+    raise typer.Exit(experiment.read(week, as_json, console))
+
+
+@experiment_app.command("play")
+@told_plainly
+def experiment_play(
+    weeks: Annotated[int, typer.Option(help="Weeks of e-mails.")] = 3,
+    lift: Annotated[
+        float, typer.Option(help="Planted lift of clicks under treatment; 0 = null, below 0 = harm.")
+    ] = 0.6,
+    click_rate: Annotated[float, typer.Option(help="Sends clicked in control.")] = 0.01,
+    order_lift: Annotated[float, typer.Option(help="Planted lift of orders.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same customers.")] = 23,
+) -> None:
+    """On a simulated store: send the live table out, and append what customers do to the source tables."""
+    from gnn_assets.cli import experiment
+    from gnn_core.simulate.campaign import ClickModel
+
+    model = ClickModel(click_rate=click_rate, lift=lift, order_lift=order_lift)
+    experiment.play(weeks, model, seed, None, console)
+
+
+@rollout_app.command("show")
+@told_plainly
+def rollout_show() -> None:
+    """Every move so far: when, from and to which share, who, why."""
+    from gnn_assets.cli import rollout
+
+    rollout.show(console)
+
+
+def _rollout_command(action: str, words: str) -> None:
+    @rollout_app.command(action, help=words)
+    @told_plainly
+    def command(
+        by: By,
+        reason: Why,
+        publish: Annotated[bool, typer.Option(help="Publish the newest table again under the new share.")] = True,
+    ) -> None:
+        from gnn_assets.cli import rollout
+
+        raise typer.Exit(rollout.move(action, by, reason, publish=publish, console=console))
+
+
+_rollout_command("start", "Begin at the first stage, after gate 2 has passed.")
+_rollout_command("hold", "Stay at this share until a person steps or rolls back.")
+_rollout_command("step", "Go on to the next stage now.")
+_rollout_command("rollback", "Back to SQL for everyone, now.")
+
+
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Benchmarks behind the documents.")
 app.add_typer(bench_app, name="bench")
 
@@ -223,6 +323,23 @@ def planted(context: typer.Context) -> None:
     from gnn_assets.cli import bench
 
     raise typer.Exit(bench.planted(context.args))
+
+
+@bench_app.command()
+@told_plainly
+def gates(
+    runs: Annotated[int, typer.Option(help="Simulated experiments behind each figure.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same figures.")] = 41,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="users.parquet of an evaluation report, for gate 1. Left out: the newest one here."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """How often the gates are right: false passes, power, coverage, mismatch alarms, by simulating the very rules."""
+    from gnn_assets.cli import bench_gates
+
+    bench_gates.gates(console, runs=runs, seed=seed, users_file=users, json_file=json_file)
 
 
 def parse_week(text: str | None) -> dt.date | None:

@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gnn_assets.environment import Environment
+from gnn_core.config import Settings
 from gnn_core.errors import ArtifactError
 from gnn_core.io.artifacts import Artifact, ArtifactStore
+from gnn_core.program.status import program_status
 from gnn_core.publishing.state import live_state
 
 
@@ -46,6 +48,7 @@ def status() -> dict[str, Any]:
             "gate1": _gate(judged.get("verdicts", {}).get("graph")),
             "gate1_candidate": _gate(judged.get("decision")),
         },
+        "program": _program(store, settings, passed_over),
         "alpha": judged["selection"]["alpha"] if judged else None,
         "baseline": judged.get("baseline"),
         "promoted": decided or None,
@@ -73,6 +76,18 @@ def show(found: dict[str, Any], console: Console) -> None:
         gate = found["gates"][name]
         if gate:
             table.add_row(label, f"{gate['verdict'].upper()}: {gate['reason']}")
+    program = found["program"]
+    if program:
+        table.add_row("phase", program["phase"])
+        for gate in program["gates"][2:]:
+            table.add_row(gate["name"], f"{gate['verdict'].upper()} as of {gate['as_of']}: {gate['reason']}")
+        table.add_row("rollout", f"{program['rollout']['share']:.0%}. {program['rollout']['reason']}")
+        table.add_row("next decision", program["next_decision"])
+        for stop in program["stops"]:
+            if stop["applies"]:
+                table.add_row("reason to stop", f"{stop['signal']}: {stop['action']} {stop['why']}")
+        if program["wait_for_data"]:
+            table.add_row("more data", program["wait_for_data"])
     if found["alpha"] is not None:
         table.add_row("α", f"{found['alpha']} (share of SQL in the hybrid's score; baseline {found['baseline']})")
     if found["promoted"]:
@@ -98,6 +113,30 @@ def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:
         "certified": verdict["certified"],
         "reason": verdict["reason"],
     }
+
+
+def _program(store: ArtifactStore, settings: Settings, passed_over: list[str]) -> dict[str, Any] | None:
+    """Where the program stands, from the newest artifact of each part; None before a week was run whole."""
+    names = ("eval_report", "promoted_model", "experiment_readout", "rollout_stage", "serving_metrics", "cost_ledger")
+    found = {name: _newest(store, name, passed_over) for name in names}
+    report, promoted = found["eval_report"], found["promoted_model"]
+    readout, stage = found["experiment_readout"], found["rollout_stage"]
+    metrics, cost = found["serving_metrics"], found["cost_ledger"]
+    if report is None or promoted is None or readout is None or stage is None or metrics is None:
+        return None
+    decision = promoted.json("decision.json")
+    status = program_status(
+        as_of=report.manifest.week,
+        report=report.json("report.json"),
+        promoted=decision["promoted"],
+        policy=decision["policy"],
+        readout=readout.json("readout.json"),
+        stage=stage.json("stage.json"),
+        cost=cost.json("month.json") if cost else None,
+        cold_share=metrics.json("metrics.json")["cold_share"],
+        settings=settings,
+    ).as_json()
+    return {**status, "rollout": stage.json("stage.json")}
 
 
 def _newest(store: ArtifactStore, name: str, passed_over: list[str]) -> Artifact | None:

@@ -56,22 +56,22 @@ def newest_complete_week(warehouse: Warehouse, settings: Settings) -> dt.date:
     return monday
 
 
-def run_week(text: str | None, console: Console) -> int:
-    """Run every asset of one week; 0 when something was published, 1 when the run failed."""
+def run_job(name: str, week: dt.date, console: Console) -> bool:
+    """Run a job on one week, in this process, with its checks printed; whether it succeeded.
+
+    Raises:
+        ConfigError: the week is no partition of the store.
+    """
     where = Environment.from_variables()
     settings = where.settings()
     prepare_dagster_home(where)
-    week = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
     from gnn_assets.definitions import build_defs  # after DAGSTER_HOME is set, and not before it is needed
 
-    key = week.isoformat()
-    weekly = weekly_partitions(settings.store)
+    key, weekly = week.isoformat(), weekly_partitions(settings.store)
     if not weekly.has_partition_key(key):
         first, last = settings.store.first_week, weekly.get_last_partition_key()
         raise ConfigError(f"week {key} is no partition of the store: its complete weeks are {first} to {last}")
-    job = build_defs(where).resolve_job_def("weekly")
-    console.print(f"\nWeekly job for the week of [bold]{key}[/bold], as of {week + WEEK}")
-    started = time.monotonic()
+    job = build_defs(where).resolve_job_def(name)
     run_id = str(uuid.uuid4())
     with dg.DagsterInstance.get() as instance, Display(console) as display:
         instance.add_event_listener(run_id, display.on_event)
@@ -81,11 +81,22 @@ def run_week(text: str | None, console: Console) -> int:
             instance=instance, partition_key=key, raise_on_error=False, run_id=run_id, run_config=quiet
         )
     _show_checks(result, console)
-    console.print(f"\n{'Done' if result.success else '[red]FAILED[/red]'} in {time.monotonic() - started:.0f} s.\n")
+    return bool(result.success)
+
+
+def run_week(text: str | None, console: Console) -> int:
+    """Run every asset of one week; 0 when something was published, 1 when the run failed."""
+    where = Environment.from_variables()
+    settings = where.settings()
+    week = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
+    console.print(f"\nWeekly job for the week of [bold]{week}[/bold], as of {week + WEEK}")
+    started = time.monotonic()
+    succeeded = run_job("weekly", week, console)
+    console.print(f"\n{'Done' if succeeded else '[red]FAILED[/red]'} in {time.monotonic() - started:.0f} s.\n")
     from gnn_assets.cli import status
 
     status.show(status.status(), console)
-    return 0 if result.success else 1
+    return 0 if succeeded else 1
 
 
 def _show_checks(result: dg.ExecuteInProcessResult, console: Console) -> None:

@@ -31,6 +31,8 @@ class Variant:
 
 
 VARIANTS: dict[str, Variant] = {
+    "graph_dot": Variant(GRAPH, {"model": {"sparse_terms": False}}),
+    "graph_factors_64": Variant(GRAPH, {"model": {"vehicle_factors": 64}}),
     "graph_gat": Variant(GRAPH, {"model": {"encoder": "gat"}}),
     "graph_sage": Variant(GRAPH, {"model": {"encoder": "sage"}}),
     "graph_bce": Variant(GRAPH, {"training": {"loss": "bce"}}),

@@ -19,19 +19,24 @@ from gnn_core.config.decision import (
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
+from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.peers import PeerSettings
 
 __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
+    "CostSettings",
     "EligibilitySettings",
     "EvaluationSettings",
+    "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
     "HybridSettings",
     "ModelSettings",
+    "MonitoringSettings",
     "PeerSettings",
     "PublishSettings",
+    "RolloutSettings",
     "ScoringSettings",
     "ServingSettings",
     "Settings",

@@ -33,6 +33,7 @@ from gnn_core.config.decision import (
     ServingSettings,
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
+from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.peers import PeerSettings
 from gnn_core.errors import ConfigError
 
@@ -58,11 +59,18 @@ class Settings:
     scoring: ScoringSettings
     publish: PublishSettings
     serving: ServingSettings
+    experiment: ExperimentSettings
+    rollout: RolloutSettings
+    monitoring: MonitoringSettings
+    cost: CostSettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""
         names = sections or tuple(f.name for f in dataclasses.fields(self))
         values = {name: dataclasses.asdict(getattr(self, name)) for name in names}
+        if "store" in values:
+            # That a store goes on changes nothing in the weeks that it has.
+            del values["store"]["last_week"]
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Gate 1: is the model offline better than SQL by enough? Three answers, and a sentence for each.
 
-What belongs here: the rule and its wording. What does not: figures (bootstrap.py), what follows from a verdict
-(the asset that promotes reads it as data).
+What belongs here: gate 1's wording. What does not: the rule (lift_rule.py), figures (bootstrap.py), what follows from
+a verdict (the asset that promotes reads it as data).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 from gnn_core.config import Gate1Settings
 from gnn_core.evaluation.bootstrap import Lift
+from gnn_core.evaluation.lift_rule import FAIL, INCONCLUSIVE, PASS, read_lift
 from gnn_core.evaluation.names import phrase
 
-PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+__all__ = ["FAIL", "INCONCLUSIVE", "PASS", "GateVerdict", "judge_gate1", "percent", "signed_percent"]
 
 
 @dataclass(frozen=True)
@@ -106,17 +107,15 @@ def judge_gate1(
 
 
 def _decide(lift: Lift, settings: Gate1Settings, invalid: tuple[str, ...]) -> tuple[str, str]:
-    if invalid:
-        return INCONCLUSIVE, "invalid"
-    if lift.n_baseline_hits < settings.min_baseline_hits or lift.estimate is None or lift.low is None:
-        return INCONCLUSIVE, "few"
-    if lift.estimate <= 0:
-        return FAIL, "no better"
-    if lift.high is not None and lift.high < settings.threshold:
-        return FAIL, "too small"
-    if lift.estimate >= settings.threshold:
-        return (PASS, "pass") if lift.low > 0 else (INCONCLUSIVE, "may be chance")
-    return INCONCLUSIVE, "below threshold"
+    return read_lift(
+        lift.estimate,
+        lift.low,
+        lift.high,
+        settings.threshold,
+        invalid=bool(invalid),
+        enough=lift.n_baseline_hits >= settings.min_baseline_hits,
+        no_better_fails=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,11 @@ def truncated_svd(
     n_rows, n_columns = matrix.shape
     width = min(rank + 8, n_rows, n_columns)
     left, values, right = np.zeros((n_rows, rank)), np.zeros(rank), np.zeros((n_columns, rank))
-    empty = matrix.nnz == 0 if sparse.issparse(matrix) else not np.any(matrix)
-    if width == 0 or rank == 0 or empty:
-        return left, values, right
     # A dense matrix stays in single precision: segments × products is the largest array of a fit.
-    wide = matrix.astype(np.float64).tocsr() if sparse.issparse(matrix) else matrix
-    tall = wide.T.tocsr() if sparse.issparse(matrix) else wide.T
+    wide = matrix.astype(np.float64).tocsr() if isinstance(matrix, sparse.csr_matrix) else matrix
+    if width == 0 or rank == 0 or not abs(wide).sum():
+        return left, values, right
+    tall = wide.T.tocsr() if isinstance(wide, sparse.csr_matrix) else wide.T
     basis = np.random.default_rng(seed).standard_normal((n_columns, width)).astype(wide.dtype)
     for _ in range(passes):
         basis = _orthonormal(tall @ (wide @ basis))

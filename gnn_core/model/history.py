@@ -62,14 +62,14 @@ def history_queries(
         tau_days: decay constant.
     """
 
-    def matrix(weight_E: NDArray[np.float64]) -> sparse.csr_matrix:
+    def matrix(weight_E: NDArray[np.floating]) -> sparse.csr_matrix:
         made = sparse.csr_matrix((weight_E, (history.user_E, history.product_E)), shape=shape)
         made.sum_duplicates()
         return made
 
     latest_R = np.full(shape[0], np.iinfo(np.int64).min)
     np.maximum.at(latest_R, history.user_E, history.ts_E)
-    weight_E = kinds[history.kind_E]
+    weight_E: NDArray[np.float64] = kinds[history.kind_E]
     # Counted back from the row's last event: from the moment of asking it would be one factor for the whole row.
     faded_E = np.exp(-(latest_R[history.user_E] - history.ts_E) / MICROS_PER_DAY / tau_days)
     age_E = np.exp(-(micros(as_of) - history.ts_E) / MICROS_PER_DAY / tau_days)

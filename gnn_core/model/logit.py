@@ -17,7 +17,7 @@ from scipy import optimize
 Float = NDArray[np.float64]
 PENALTIES = (3.0, 10.0, 100.0, 1000.0)
 """Of a weight's squared distance from its prior, in units of log likelihood; the last hardly moves a weight."""
-ENOUGH_CHOOSERS = 2000
+ENOUGH_CHOOSERS = 1000
 """From here on the data outweigh any of the penalties, and the second weakest is taken without trying."""
 
 

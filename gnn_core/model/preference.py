@@ -29,6 +29,8 @@ FEATURES = (*WIDE_FEATURES, *FIT_FEATURES, *PRODUCT_FEATURES)
 PRIOR = {"orders": 1.0, "ridge_1000": 1.0, "fits": 0.3, "type_orders": 0.1}
 """Weights without evidence: popularity, and a careful ridge. Every other path starts at 0."""
 MAX_CHOOSERS = 4000
+MAX_ROWS = 3_000_000
+"""Of choosers and candidates before any are drawn: bounds memory where one vehicle fits everything."""
 MAX_CANDIDATES = 400
 """Of one chooser; where more fit, so many are drawn, and their sum is scaled up to all."""
 
@@ -73,6 +75,9 @@ def choices(
         most: choosers at most.
     """
     took = np.flatnonzero(np.diff(hidden.by_user_UP.indptr))
+    size_S = np.bincount(fitting.segment_F, minlength=fitting.n_segments)
+    rows = float((sparse.csr_matrix(owns_US[took], dtype=np.float64) @ size_S).mean()) if len(took) else 0.0
+    most = min(most, max(1, int(MAX_ROWS / max(rows, 1.0))))
     user_C = np.sort(rng.choice(took, size=min(most, len(took)), replace=False))
     owns_CS = sparse.csr_matrix(owns_US[user_C])
     key_R, fit_x = _candidate_rows(features, fitting, owns_CS)
@@ -82,7 +87,7 @@ def choices(
     at[at == len(key_R)] = 0
     reached = key_R[at] == taken.row.astype(np.int64) * fitting.n_products + taken.col if len(key_R) else at > 0
     weight_R = np.bincount(at[reached], weights=taken.data[reached], minlength=len(key_R)).astype(np.float64)
-    per_C = np.bincount(chooser_R, weights=weight_R, minlength=len(user_C))
+    per_C = np.bincount(chooser_R, weights=weight_R, minlength=len(user_C)).astype(np.float64)
     keep, log_scale_R = _thinned(chooser_R, weight_R, per_C, rng)
     chooser_R = chooser_R[keep]
     # A user of many orders counts by their root: orders of one user are not independent.

@@ -42,11 +42,13 @@ RECOMMENDATIONS = pa.schema(
         pa.field("image_url", _S, nullable=False),
         pa.field("fitment_proof", _S, nullable=False),
         pa.field("engagement_tier", _S, nullable=False),
+        pa.field("arm", _S),
         pa.field("pipeline_version", _S, nullable=False),
         pa.field("scored_at", TIMESTAMP, nullable=False),
     ]
 )
-"""One row a user and slot. Price in USD; slot 1 is the best; scores are those of `source`, higher is better."""
+"""One row a user and slot. Price in USD; slot 1 is the best; scores are those of `source`, higher is better. `arm` is
+the user's in the running experiment, which the e-mail system copies into its sends; null without one."""
 
 OUTSIDE_DIGEST = ("run_id", "scored_at")
 """Columns that name the run and say nothing about what is recommended."""

@@ -7,17 +7,16 @@ What belongs here: who is served which policy, blocks, counts. What does not: co
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, ContractError
+from gnn_core.experiment.serving_arms import ServingArms, serving_arms
 from gnn_core.publishing.schema import RECOMMENDATIONS, SOURCES
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.audience import build_audience
@@ -67,10 +66,11 @@ def recommend(
     source: str,
     run_id: str,
     scored_at: dt.datetime,
+    arms: ServingArms | None = None,
 ) -> RecommendationLists:
     """Score `users`, apply the business rules, and write the rows of everyone who has at least `scoring.min_slots`.
 
-    Users outside `serving.hybrid_share` (by salted hash of their id) get SQL's list instead of the policy's.
+    Users to whom the promoted policy is not served (see experiment/serving_arms.py) get SQL's list instead.
 
     Args:
         policy: fitted; what is served. A Hybrid is blended from its own components, which are scored once.
@@ -78,6 +78,7 @@ def recommend(
         users: indices into `train.user_ids`; repeats count once.
         source: label of the policy's rows, one of publishing.schema.SOURCES. SQL's rows carry `sql.name`.
         scored_at: aware moment that is written into the rows.
+        arms: of every user of `train`; None = no rollout has started, the settings decide.
     Raises:
         ConfigError: somebody is to be served SQL's list, but there is no `sql`.
         ContractError: a source is unknown, or `scored_at` is naive.
@@ -96,7 +97,9 @@ def recommend(
         settings.scoring,
         min_products_per_vehicle=settings.eligibility.min_products_per_vehicle,
     )
-    shares = _shares(policy, sql, train.user_ids[users[reachable]], source, settings)
+    if arms is None:
+        arms = serving_arms(train.user_ids, train.as_of.astype("datetime64[D]").item(), settings, None)
+    shares = _shares(policy, sql, arms.promoted_U[users[reachable]], arms.why, source)
     lists = _score(shares, sql, gnn, audience, candidates, train, settings)
     context = RowContext(train, run_id, scored_at, settings.publish.pipeline_version)
     thin_A = np.diff(candidates.servable_AV.indptr) == 0
@@ -106,7 +109,8 @@ def recommend(
         full_U = (its.length_A >= settings.scoring.min_slots)[row_U]
         fate_U[reachable[share.member_U & ~full_U]] = WITHOUT.index(TOO_FEW)
         listed = share.member_U & full_U
-        chunks += build_rows(its, users[reachable[listed]], row_U[listed], candidates.servable_AV, context)
+        of_list = users[reachable[listed]]
+        chunks += build_rows(its, of_list, row_U[listed], candidates.servable_AV, context, arms.arm_U[of_list])
         users_by_source[share.source] = users_by_source.get(share.source, 0) + int(listed.sum())
     fate_U[reachable[thin_A[row_U]]] = WITHOUT.index(THIN_VEHICLES)
     without = {reason: int((fate_U == code).sum()) for code, reason in enumerate(WITHOUT)}
@@ -119,18 +123,6 @@ def recommend(
         users_by_source=users_by_source,
         without=without,
     )
-
-
-def in_share(user_ids: NDArray[np.object_], share: float, salt: str) -> Bool:
-    """(U,) whether each user is in the share. Stable: it depends on the id and the salt only, and grows with the share.
-
-    The first 15 hex digits of SHA-256("salt:user_id"), read as a number below 16^15, so that SQL can say the same.
-    """
-    if share <= 0 or share >= 1:
-        return np.full(len(user_ids), share >= 1)
-    digests = (hashlib.sha256(f"{salt}:{user}".encode()).hexdigest() for user in user_ids)
-    bucket = np.fromiter((int(digest[:15], 16) for digest in digests), dtype=np.int64, count=len(user_ids))
-    return bucket < share * 16.0**15
 
 
 @dataclass(frozen=True)
@@ -151,17 +143,14 @@ def _fate_before_scoring(train: Snapshot, users: Int, settings: Settings) -> Int
     return fate_U
 
 
-def _shares(
-    policy: Recommender, sql: Recommender | None, ids: NDArray[np.object_], source: str, settings: Settings
-) -> list[_Share]:
+def _shares(policy: Recommender, sql: Recommender | None, promoted_U: Bool, why: str, source: str) -> list[_Share]:
     """Who is served which policy; everyone the policy when it is SQL itself. Policies that nobody gets are left out."""
-    share = 1.0 if policy is sql else settings.serving.hybrid_share
-    promoted = in_share(ids, share, settings.serving.share_salt)
+    promoted = np.ones_like(promoted_U) if policy is sql else promoted_U
     shares = [_Share(policy, source, promoted)]
     if not promoted.all():
         if sql is None:
             raise ConfigError(
-                f"serving.hybrid_share is {share}, so {int((~promoted).sum())} user(s) are to be served SQL's list, "
+                f"{why}, so {int((~promoted).sum())} user(s) are to be served SQL's list, "
                 "but no SQL recommender was given"
             )
         shares.append(_Share(sql, sql.name, ~promoted))

@@ -71,10 +71,16 @@ def first_fitting_vehicle(servable_AV: sparse.csr_matrix, fits_VP: sparse.csr_ma
 
 
 def build_rows(
-    lists: Lists, users: Int, row_U: Int, servable_AV: sparse.csr_matrix, context: RowContext
+    lists: Lists,
+    users: Int,
+    row_U: Int,
+    servable_AV: sparse.csr_matrix,
+    context: RowContext,
+    arm_U: NDArray[np.object_],
 ) -> list[pa.Table]:
     """Table chunks of `users` (snapshot indices), each of whom gets the list of their audience row `row_U`.
 
+    `arm_U` names each user's arm, None where there is none.
     The vehicle of a row is the lowest-id owned one that the product fits; for a universal product the user's lowest-id
     vehicle that can be recommended for.
     """
@@ -87,7 +93,7 @@ def build_rows(
     vehicle_AK = np.where(universal_AK, lowest_A[:, None], vehicle_AK)
     texts = _Texts(train)
     return [
-        _chunk(lists, users[part], row_U[part], vehicle_AK, universal_AK, texts, context)
+        _chunk(lists, users[part], row_U[part], vehicle_AK, universal_AK, texts, context, arm_U[part])
         for part in _parts(len(users), _CHUNK_USERS)
     ]
 
@@ -114,6 +120,7 @@ def _chunk(
     universal_AK: NDArray[np.bool_],
     texts: _Texts,
     context: RowContext,
+    arm_U: NDArray[np.object_],
 ) -> pa.Table:
     train = context.train
     length_U = lists.length_A[row_U]
@@ -146,6 +153,7 @@ def _chunk(
         "image_url": texts.image.take(product_N),
         "fitment_proof": texts.proof.take(universal_N.astype(np.int64)),
         "engagement_tier": texts.tier.take(user_N),
+        "arm": pa.array(arm_U, pa.string()).take(pa.array(np.repeat(np.arange(len(users)), length_U))),
         "pipeline_version": same(context.pipeline_version, pa.string()),
         "scored_at": same(context.scored_at, RECOMMENDATIONS.field("scored_at").type),
     }

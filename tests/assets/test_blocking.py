@@ -212,7 +212,7 @@ def test_a_passed_gate_refits_the_graph_and_publishes_the_hybrid_twice_the_same(
 @pytest.mark.slow
 def test_an_experiment_serves_the_hybrid_to_its_share_and_sql_to_the_rest(published_copy, gate_passed):
     published_copy.overlay({**QUICK, "serving": {"hybrid_share": 0.3}})
-    assets = [dg.AssetKey("promoted_model"), CANDIDATES, LIVE]
+    assets = [dg.AssetKey("promoted_model"), dg.AssetKey("rollout_stage"), CANDIDATES, LIVE]
     assert execute(published_copy, SIMULATED, assets=[dg.AssetKey("eval_report"), *assets]).success
     live = published_copy.warehouse.read(published_copy.live.table).to_pandas()
     users = live.groupby("user_id")["source"].agg(["nunique", "first"])

@@ -8,6 +8,7 @@ import pytest
 from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
+from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
 
@@ -36,8 +37,19 @@ ASSETS = {
         "python",
     ),
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
-    "recommendation_candidates": ("serving", "promoted_model", "pytorch sql"),
+    "rollout_stage": ("rollout", " ".join(RAW), "table"),
+    "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
     "recommendations": ("serving", "recommendation_candidates", "sql table"),
+    "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
+    "experiment_readout": ("experiment", " ".join(RAW) + " treatment_assignments", "python"),
+    "serving_metrics": ("monitoring", "recommendations", "python"),
+    "shadow_comparison": ("monitoring", "promoted_model gnn_checkpoint recommendation_candidates", "python pytorch"),
+    "cost_ledger": ("monitoring", "recommendations", "table"),
+    "program_status": (
+        "monitoring",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "python",
+    ),
 }
 """Asset → group, upstream assets, kinds. An asset upstream of itself reads its own last week."""
 
@@ -47,6 +59,13 @@ INFORMING = {
     ("hetero_graph", "nothing_after_the_cutoff_is_learned"),
     ("eval_report", "gate_1_graph"),
     ("eval_report", "gate_1_candidate"),
+    ("treatment_assignments", "the_plan_can_decide"),
+    ("experiment_readout", "gate_2"),
+    ("rollout_stage", "the_rollout_needs_nobody"),
+    ("serving_metrics", "cold_users_are_served"),
+    ("serving_metrics", "few_slots_fall_back"),
+    ("serving_metrics", "lists_are_not_all_alike"),
+    ("cost_ledger", "the_month_is_within_budget"),
 }
 
 
@@ -126,6 +145,8 @@ def test_weekly_job_runs_every_asset_and_every_check_in_one_process(definitions,
 def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
+    opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
@@ -155,3 +176,44 @@ def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
     made = Installation.create(tmp_path / "empty")
     build_defs(made.environment).resolve_job_def("weekly")
     assert not made.environment.state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [
+        ("experiment", {*RAW, "experiment_readout", "rollout_stage"}),
+        ("republish", {"rollout_stage", "recommendation_candidates", "recommendations"}),
+    ],
+)
+def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
+    layer = definitions.resolve_job_def(job).asset_layer
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == assets
+    audited = {key.asset_key.to_user_string() for key in layer.asset_graph.asset_check_keys}
+    assert ("recommendation_candidates" in audited) is (job == "republish")
+
+
+def _asked(where, definitions):
+    (sensor,) = definitions.sensors
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    context = dg.build_sensor_context(
+        instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
+    )
+    return sensor.evaluate_tick(context)
+
+
+def _stage(where, week, **values):
+    store = where.artifacts(where.settings())
+    content = {"action": None, "share": 0.1, "reason": "Day 1.", "sequence": 4, **values}
+    store.write(week, "rollout_stage", {"stage.json": json_bytes(content)})
+
+
+def test_a_rollback_is_published_once_and_at_once_and_nothing_else_is(tmp_path):
+    where = Installation.create(tmp_path / "store").environment
+    definitions = build_defs(where)
+    assert "No week" in _asked(where, definitions).skip_message
+    where.artifacts(where.settings()).write("2026-02-23", "recommendation_candidates", {"staged.json": json_bytes({})})
+    _stage(where, "2026-03-02", action="hold")
+    assert "10%" in _asked(where, definitions).skip_message
+    _stage(where, "2026-03-02", action="rollback", share=0.0)
+    (request,) = _asked(where, definitions).run_requests
+    assert (request.partition_key, request.run_key) == ("2026-02-23", "rollback-4")

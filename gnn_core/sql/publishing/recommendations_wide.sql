@@ -23,6 +23,7 @@ SELECT
   MAX(IF(slot = 4, source, NULL)) AS rec4_source,
   COUNT(*) AS fitment_count,
   MAX(engagement_tier) AS engagement_tier,
+  MAX(arm) AS arm,
   MAX(pipeline_version) AS pipeline_version,
   MAX(scored_at) AS generated_at,
   MAX(run_id) AS run_id

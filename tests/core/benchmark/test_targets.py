@@ -102,7 +102,7 @@ def test_against_the_best_simple_model_needs_all_six_cells() -> None:
 @pytest.mark.parametrize(("hits", "want"), [(90, GOAL), (80, MUST), (79, MISSED)])
 def test_last_item_is_a_mean(hits: int, want: str) -> None:
     spec = Spec("beauty_last_item", "last_item", 0, 0)
-    figures = build_figures(Made({(spec, "graph"): answer(some(1000, hits))}), SETTINGS)
+    figures = build_figures(Made({(spec, "graph_dot"): answer(some(1000, hits))}), SETTINGS)
     assert row_of(figures, "beauty_last_item", "HR@10, one dot").verdict == want
     assert row_of(figures, "beauty_last_item", "HR@10, with").verdict == NOT_RUN
 

@@ -147,11 +147,12 @@ def test_hybrid_is_the_candidate_when_it_is_at_least_as_good(store):
     assert chosen.candidate == "hybrid"
     assert chosen.alpha < 1
     assert "at least as well as the smoother" in chosen.reason
-    # The very same recalls, but no training step helped: the guard speaks first.
+    # The very same recalls, but no gradient step helped: validation still decides, and the reason says so.
     untrained = _select(store, graph=Oracle("graph", store, []), best_step=0)
     assert untrained.recalls == chosen.recalls
-    assert untrained.candidate == "smoother"
-    assert "No training step" in untrained.reason
+    assert untrained.candidate == "hybrid"
+    assert "No gradient step" in untrained.reason
+    assert "No gradient step" not in chosen.reason
 
 
 def test_the_test_window_cannot_influence_anything(store):

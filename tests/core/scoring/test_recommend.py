@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import ConfigError, ContractError, DataError
+from gnn_core.experiment.assignment import arms_of, in_share
+from gnn_core.experiment.rollout import Move
+from gnn_core.experiment.serving_arms import governs, is_running, serving_arms
 from gnn_core.publishing.schema import RECOMMENDATIONS
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
-from gnn_core.scoring.recommend import NO_CONSENT, NO_VEHICLE, THIN_VEHICLES, TOO_FEW, in_share, recommend
+from gnn_core.scoring.recommend import NO_CONSENT, NO_VEHICLE, THIN_VEHICLES, TOO_FEW, recommend
 from gnn_core.scoring.rows import first_fitting_vehicle
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
@@ -140,6 +143,7 @@ def test_every_column_of_a_row():
         "part_type": "Hood",
         "image_url": "https://cdn.example/E.jpg",
         "fitment_proof": "fitment",
+        "arm": None,
         "engagement_tier": "hot",
         "pipeline_version": _settings().publish.pipeline_version,
         "scored_at": WHEN,
@@ -211,7 +215,7 @@ def test_a_share_of_zero_serves_sql_and_sql_as_policy_serves_itself():
     half = _settings(serving={"hybrid_share": 0.5, "share_salt": "s"})
     whole = _recommend(sql, sql=sql, settings=half, source="sql_v5.18").table
     assert whole["user_id"].to_pylist() == sorted(whole["user_id"].to_pylist())  # one policy, not two halves
-    with pytest.raises(ConfigError, match=r"hybrid_share is 0\.0.*no SQL recommender"):
+    with pytest.raises(ConfigError, match=r"hybrid_share says 0%.*no SQL recommender"):
         _recommend(settings=none)
 
 
@@ -279,3 +283,48 @@ def test_what_cannot_be_published_is_refused():
             run_id="run-1",
             scored_at=WHEN.replace(tzinfo=None),
         )
+
+
+def test_a_running_experiment_serves_its_arms_and_names_them_in_every_row():
+    settings = _settings(experiment={"start": dt.date(2026, 6, 1), "salt": "x", "holdout_share": 0.3})
+    result = _recommend(sql=Fixed("sql_v5.17", SQL), settings=settings)
+    rows = {r["user_id"]: r for r in result.table.to_pylist()}
+    arms = dict(zip(rows, arms_of(np.array(list(rows), dtype=object), settings.experiment)[0], strict=True))
+    assert {user: row["arm"] for user, row in rows.items()} == arms
+    for user, row in rows.items():
+        assert row["source"] == ("hybrid" if arms[user] == "treatment" else "sql_v5.17")
+    assert set(arms.values()) >= {"control", "treatment"}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "runs"), [("2026-05-31", False), ("2026-06-01", True), ("2026-06-14", True), ("2026-06-15", False)]
+)
+def test_an_experiment_runs_from_its_start_to_its_planned_end(as_of, runs):
+    settings = _settings(experiment={"start": dt.date(2026, 6, 1)}, serving={"hybrid_share": 1.0, "share_salt": "s"})
+    ids = np.array([f"u{i}" for i in range(100)], dtype=object)
+    found = serving_arms(ids, dt.date.fromisoformat(as_of), settings, None)
+    assert is_running(settings.experiment, dt.date.fromisoformat(as_of)) is runs
+    assert found.promoted_U.all() is np.bool_(not runs)
+
+
+def test_a_rollout_ends_the_experiment_that_it_followed_and_not_a_later_one():
+    settings = _settings(experiment={"start": dt.date(2026, 6, 1)})
+    ids = np.array([f"u{i}" for i in range(200)], dtype=object)
+    assert serving_arms(ids, dt.date(2026, 6, 8), settings, 0.0).promoted_U.sum() == 0
+    started = Move(1, dt.datetime(2026, 6, 9, tzinfo=dt.UTC), "start", 0.0, 0.1, "Ada", "passed")
+    assert governs([started], settings.experiment)
+    assert not governs([], settings.experiment)
+    assert not governs([replace(started, at=dt.datetime(2026, 5, 1, tzinfo=dt.UTC))], settings.experiment)
+
+
+def test_the_rollout_serves_its_share_and_never_the_holdout():
+    settings = _settings(experiment={"holdout_share": 0.2}, serving={"hybrid_share": 1.0, "share_salt": "s"})
+    ids = np.array([f"u{i}" for i in range(2_000)], dtype=object)
+    before = np.zeros(2_000, dtype=bool)
+    for share in (0.0, 0.1, 0.5, 1.0):
+        found = serving_arms(ids, dt.date(2026, 6, 1), settings, share)
+        held = found.arm_U == "holdout"
+        assert not (found.promoted_U & held).any()
+        assert found.promoted_U[before].all()
+        before = found.promoted_U
+    assert before.mean() == pytest.approx(0.8, abs=0.03)

@@ -110,6 +110,7 @@ def test_hetero_gat_is_the_graph_model_under_the_proposals_switches_and_nothing_
         ("model", "encoder"): "gat",
         ("model", "user_id_embedding"): True,
         ("model", "product_id_embedding"): True,
+        ("model", "sparse_terms"): False,
         ("model", "popularity_bias"): False,
         ("model", "slack"): False,
         ("model", "vehicle_factors"): 0,

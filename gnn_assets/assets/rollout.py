@@ -1,0 +1,145 @@
+"""rollout_stage: what share of the users is served the promoted policy, decided before the week's table is made."""
+
+import datetime as dt
+
+import dagster as dg
+import pandas as pd
+
+from gnn_assets import metadata
+from gnn_assets.assets.experiment import as_of_moment
+from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
+from gnn_assets.resources import RAW, Platform, Week
+from gnn_core.experiment.assignment import in_share
+from gnn_core.experiment.guards import ctr_guard, freshness_guard, qa_guard
+from gnn_core.experiment.rollout import HOLD, Guard, Move, next_move, operate, served_share, stage_of
+from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
+from gnn_core.experiment.serving_arms import governs
+from gnn_core.io.artifacts import json_bytes
+from gnn_core.publishing.state import live_state, read_ledger
+
+AUTO = "auto"
+
+
+class RolloutMove(dg.Config):
+    """For the launchpad: what a person decides. Left as it is, the platform decides by its guards."""
+
+    action: str = AUTO
+    """`auto`, or a person's `hold`, `step` or `rollback`."""
+    by: str = ""
+    """Who decides; needed for all but `auto`."""
+    reason: str = ""
+    """Why; needed for all but `auto`."""
+
+
+def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """rollout_stage."""
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="rollout",
+        deps=list(RAW),
+        kinds={"table"},
+        owners=OWNERS,
+        pool=WAREHOUSE_POOL,
+        code_version="1",
+    )
+    def rollout_stage(
+        context: dg.AssetExecutionContext, config: RolloutMove, platform: Platform
+    ) -> dg.MaterializeResult:
+        """The rollout's next move by its guards: step, hold, or back to SQL; or the move that a person names.
+
+        Before `gnn rollout start` there is nothing to move, and serving.hybrid_share holds.
+        """
+        week = platform.week(context)
+        moves = read_moves(week.warehouse, week.settings)
+        stage = stage_of(moves)
+        guards: list[Guard] = []
+        made: Move | None = None
+        if config.action != AUTO:
+            made = operate(
+                moves, config.action, at=as_of_moment(week), by=config.by, reason=config.reason,
+                settings=week.settings.rollout,
+            )  # fmt: skip
+        elif stage is not None and not stage.rolled_back and stage.since < as_of_moment(week):
+            guards = read_guards(week, moves)
+            made = next_move(moves, guards, as_of_moment(week), week.settings.rollout)
+        if made is not None and not _already(moves, made):
+            append_move(week.warehouse, week.settings, made)
+            moves = [*moves, made]
+        share = served_share(moves, week.settings.serving.hybrid_share)
+        read = [{"name": g.name, "state": g.state, "sentence": g.sentence} for g in guards]
+        content: dict[str, object] = {
+            "share": share,
+            "from_ledger": governs(moves, week.settings.experiment),
+            "sequence": moves[-1].sequence if moves else 0,
+            "action": made.action if made else None,
+            "reason": made.reason if made else "The rollout is not running.",
+            "alerts": bool(made and made.alerts),
+            "needs_decision": bool(made and made.needs_decision),
+            "guards": read,
+        }
+        artifact = week.write("rollout_stage", {"stage.json": json_bytes(content)}, sections=("rollout", "serving"))
+        return dg.MaterializeResult(
+            metadata={
+                "share": share,
+                "move": made.action if made else "none",
+                "reason": str(content["reason"]),
+                "by": made.by if made else "",
+                "guards": metadata.rows(pd.DataFrame(read)),
+                "ledger": str(rollout_table(week.settings)),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    return [rollout_stage]
+
+
+def _already(moves: list[Move], made: Move) -> bool:
+    """The same automatic hold at the same moment: a run that is repeated adds no row."""
+    last = moves[-1] if moves else None
+    return last is not None and made.action == HOLD and (last.at, last.action, last.by, last.reason) == (
+        made.at, made.action, made.by, made.reason,
+    )  # fmt: skip
+
+
+def read_guards(week: Week, moves: list[Move]) -> list[Guard]:
+    """Every guard, read as of the week from what was served until then."""
+    now = as_of_moment(week)
+    live = live_state(week.warehouse, week.settings)
+    published = read_ledger(week.warehouse, week.settings)
+    audited = None if live is None else ([] if live.recorded else ["what its last publish recorded"])
+    return [
+        qa_guard(audited),
+        freshness_guard(
+            published[-1].published_at if published else None, now, week.settings.rollout.max_staleness_days
+        ),
+        clicks(week, moves, now),
+    ]
+
+
+def clicks(week: Week, moves: list[Move], now: dt.datetime) -> Guard:
+    """Distinct clickers among the users mailed since the stage began: those in its share against the others."""
+    settings = week.settings
+    stage = stage_of(moves)
+    assert stage is not None
+    frames = week.frames("sends", "engagements")
+    sends = frames["sends"]
+    sends = sends[(sends["sent_ts"] >= pd.Timestamp(stage.since)) & (sends["sent_ts"] < pd.Timestamp(now))]
+    engaged = frames["engagements"]
+    engaged = engaged[(engaged["kind"] == "click") & (engaged["engaged_ts"] < pd.Timestamp(now))]
+    users = sends["user_id"].drop_duplicates().sort_values().to_numpy(dtype=object)
+    experiment = settings.experiment
+    held = in_share(users, experiment.holdout_share, experiment.holdout_salt)
+    treated = in_share(users, stage.share, settings.serving.share_salt) & ~held
+    clicked = set(sends.loc[sends["tracking_id"].isin(engaged["tracking_id"]), "user_id"])
+    hits = pd.Series(users).isin(clicked).to_numpy()
+    return ctr_guard(
+        int(hits[treated].sum()),
+        int(treated.sum()),
+        int(hits[~treated].sum()),
+        int((~treated).sum()),
+        margin=settings.rollout.ctr_margin,
+        harm=settings.rollout.ctr_harm,
+        confidence=experiment.confidence,
+    )

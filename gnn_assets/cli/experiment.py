@@ -1,0 +1,167 @@
+"""`gnn experiment`: plan it, read it, and, on a simulated store, play the e-mails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import pandas as pd
+import yaml
+from rich.console import Console
+
+from gnn_assets.cli.main import parse_week
+from gnn_assets.cli.rollout import newest_candidates
+from gnn_assets.environment import Environment
+from gnn_assets.partitions import WEEK
+from gnn_core.config import Settings
+from gnn_core.errors import ConfigError, DataError
+from gnn_core.experiment.assignment import CONTROL, TREATMENT
+from gnn_core.experiment.power import plan_experiment
+from gnn_core.experiment.rollout import ROLLBACK
+from gnn_core.io.artifacts import Artifact
+from gnn_core.io.warehouse import TableName, Warehouse
+from gnn_core.publishing.schema import live_table
+from gnn_core.simulate.campaign import ClickModel, send_out
+from gnn_core.stores.week import WeekTables
+
+
+def plan(base_rate: float, days: int, users: int, console: Console) -> None:
+    """Say whether an experiment with these users can decide, before any is planned."""
+    settings = Environment.from_variables().settings().experiment
+    half = users // 2
+    found = plan_experiment(base_rate, days, half, users - half, settings)
+    console.print(found.reason, highlight=False, soft_wrap=True)
+
+
+def start(day: str, console: Console) -> None:
+    """Write the experiment's start into the store's profile: the next weekly run of that as-of date assigns it."""
+    where = Environment.from_variables()
+    date = parse_week(day)
+    assert date is not None
+    _profile(where, {"experiment": {"start": date.isoformat()}})
+    experiment = where.settings().experiment
+    console.print(
+        f"Experiment {experiment.name} starts on {experiment.start}: `gnn run --week {date - WEEK}` assigns the arms "
+        "and publishes both arms' lists.",
+        soft_wrap=True,
+    )
+
+
+def read(week: str | None, as_json: bool, console: Console) -> int:
+    """Snapshot a week, read the experiment as of its end, and move the rollout; 0 when the run went well."""
+    from gnn_assets.cli.weekly import run_job
+
+    where = Environment.from_variables()
+    settings = where.settings()
+    if settings.experiment.start is None:
+        raise ConfigError("experiment.start is null: no experiment is planned; `gnn experiment start` sets it")
+    day = parse_week(week) or _newest(settings)
+    quiet = Console(stderr=True) if as_json else console
+    succeeded = run_job("experiment", day, quiet)
+    artifact = where.artifacts(settings)
+    if not artifact.exists(day.isoformat(), "experiment_readout"):
+        return 1
+    show(artifact.read(day.isoformat(), "experiment_readout"), as_json, console)
+    moved = artifact.read(day.isoformat(), "rollout_stage").json("stage.json")
+    quiet.print(f"Rollout: {moved['reason']}", highlight=False, soft_wrap=True)
+    served = newest_candidates(artifact)
+    if moved["action"] == ROLLBACK and served is not None:
+        # What was rolled back must not stay served until Monday.
+        succeeded = run_job("republish", served, quiet) and succeeded
+    return 0 if succeeded else 1
+
+
+def show(artifact: Artifact, as_json: bool, console: Console) -> None:
+    """The readout in words, or whole."""
+    readout = artifact.json("readout.json")
+    if as_json:
+        print(json.dumps(readout, indent=1, allow_nan=False))
+        return
+    if readout["state"] != "read":
+        console.print(readout["state"])
+        return
+    verdict = readout["verdict"]
+    console.print(f"\nExperiment {readout['experiment']}, as of {readout['as_of']}", style="bold")
+    console.print(f"Gate 2: {verdict['verdict'].upper()}. {verdict['reason']}", highlight=False, soft_wrap=True)
+    console.print(readout["ratio"]["sentence"], highlight=False, soft_wrap=True)
+    console.print(f"Plan: {readout['plan']['reason']}", highlight=False, soft_wrap=True)
+    for table, counts in readout["left_out"].items():
+        found = ", ".join(f"{what} {rows:,}" for what, rows in counts.items() if rows)
+        console.print(f"{table}: {found or 'nothing'}", highlight=False, soft_wrap=True)
+
+
+def play(weeks: int, model: ClickModel, seed: int, name: str | None, console: Console) -> None:
+    """Send the live table to its users for some weeks, and append what they do to the source tables.
+
+    Raises:
+        ConfigError: the store is not a simulated one.
+        DataError: nothing is published.
+    """
+    where = Environment.from_variables()
+    settings = where.settings()
+    if not settings.store.name.startswith("simulated") or settings.store.last_week is None:
+        raise ConfigError(f"store {settings.store.name} is not simulated: its customers cannot be played")
+    warehouse = where.warehouse(settings)
+    first = settings.store.last_week + WEEK
+    lists = _mailed_lists(warehouse, settings, first)
+    campaign = send_out(lists, start=first, weeks=weeks, model=model, seed=seed, name=name or f"c{first:%Y%m%d}")
+    dataset, sources = settings.warehouse.source_dataset, settings.sources
+    for table, rows in (
+        (sources.sends, campaign.sends),
+        (sources.engagements, campaign.engagements),
+        (sources.events, campaign.events),
+    ):
+        warehouse.load(TableName(dataset, table), rows, replace=False)
+    _profile(where, {"store": {"last_week": (settings.store.last_week + weeks * WEEK).isoformat()}})
+    for arm, mailed in campaign.mailed.items():
+        console.print(f"  {arm}: {mailed:,} users mailed for {weeks} week(s), {campaign.clickers[arm]:,} clicked")
+    console.print(f"  {campaign.events.num_rows:,} orders; planted lift of clicks {model.lift:+.0%}")
+
+
+def _mailed_lists(warehouse: Warehouse, settings: Settings, as_of: dt.date) -> pd.DataFrame:
+    """Live lists of consenting users; the arm that the e-mail system copies into its sends."""
+    table = live_table(settings)
+    if not warehouse.exists(table):
+        raise DataError(f"{table} does not exist: nothing is published; `gnn run` publishes")
+    users = WeekTables(as_of, settings.warehouse.work_dataset).table("users")
+    rows = warehouse.query(
+        "SELECT r.user_id, r.slot, r.product_id, r.part_type, r.price, r.source, r.arm FROM {live} AS r "
+        "JOIN {users} AS u ON u.user_id = r.user_id WHERE u.email_consent ORDER BY r.user_id, r.slot",
+        tables={"live": table, "users": users},
+        label="mailed lists",
+    ).to_pandas()
+    in_experiment = rows["arm"].isin((CONTROL, TREATMENT))
+    by_policy = ~rows["source"].str.startswith("sql_")
+    rows["treated"] = (rows["arm"] == TREATMENT).where(in_experiment, by_policy)
+    rows["arm"] = rows["arm"].where(rows["arm"].notna(), rows["source"])
+    return rows
+
+
+def _newest(settings: Settings) -> dt.date:
+    """Monday of the newest week of a store that has ended, or of the last complete week."""
+    if settings.store.last_week is not None:
+        return settings.store.last_week
+    from gnn_assets.cli.weekly import newest_complete_week
+
+    return newest_complete_week(Environment.from_variables().warehouse(settings), settings)
+
+
+def _profile(where: Environment, changes: dict[str, dict[str, Any]]) -> None:
+    """Lay values over the store's profile.
+
+    Raises:
+        ConfigError: there is no store, or a value is not allowed; the profile stays as it was.
+    """
+    if not where.profile_path.is_file():
+        raise ConfigError(f"no store in {where.state_dir}: run `gnn simulate small` or `gnn load NAME` first")
+    before = where.profile_path.read_text()
+    profile = yaml.safe_load(before)
+    for section, values in changes.items():
+        profile.setdefault(section, {}).update(values)
+    where.profile_path.write_text(yaml.safe_dump(profile, sort_keys=False))
+    try:
+        where.settings()
+    except ConfigError:
+        where.profile_path.write_text(before)
+        raise

@@ -1,0 +1,92 @@
+"""`gnn rollout`: start, hold, step, roll back; every move names who and why, and takes effect at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from rich.console import Console
+from rich.table import Table
+
+from gnn_assets.environment import Environment
+from gnn_assets.partitions import WEEK
+from gnn_core.config import Settings
+from gnn_core.experiment import rollout
+from gnn_core.experiment.rollout_ledger import append_move, read_moves
+from gnn_core.io.artifacts import ArtifactStore
+
+START = "start"
+
+
+def move(action: str, by: str, reason: str, *, publish: bool, console: Console) -> int:
+    """Record a person's move and publish the newest table again under the new share; the run's exit code.
+
+    Raises:
+        RolloutRefused: the move does not follow from the ledger or its rules, or no one or no reason is named.
+    """
+    where = Environment.from_variables()
+    settings = where.settings()
+    warehouse = where.warehouse(settings)
+    moves = read_moves(warehouse, settings)
+    at = today(settings)
+    if action == START:
+        made = rollout.start(
+            moves,
+            gate2_passed=gate2_passed(where.artifacts(settings)),
+            at=at,
+            by=by,
+            reason=reason,
+            before=settings.serving.hybrid_share,
+            settings=settings.rollout,
+        )
+    else:
+        made = rollout.operate(moves, action, at=at, by=by, reason=reason, settings=settings.rollout)
+    append_move(warehouse, settings, made)
+    console.print(f"{made.action}: {made.from_share:.0%} → {made.to_share:.0%}, by {made.by}: {made.reason}")
+    if made.to_share == made.from_share or not publish:
+        return 0
+    from gnn_assets.cli.weekly import run_job
+
+    published = newest_candidates(where.artifacts(settings))
+    if published is None:
+        console.print("No week was run yet; the next one publishes under this share.")
+        return 0
+    return 0 if run_job("republish", published, console) else 1
+
+
+def show(console: Console) -> None:
+    """The ledger, newest last."""
+    where = Environment.from_variables()
+    settings = where.settings()
+    moves = read_moves(where.warehouse(settings), settings)
+    if not moves:
+        console.print(f"The rollout has not started; serving.hybrid_share is {settings.serving.hybrid_share:.0%}.")
+        return
+    table = Table(title="Rollout", title_justify="left", pad_edge=False)
+    for column in ("when", "move", "share", "by", "why"):
+        table.add_column(column, overflow="fold")
+    for m in moves:
+        table.add_row(f"{m.at:%Y-%m-%d}", m.action, f"{m.from_share:.0%} → {m.to_share:.0%}", m.by, m.reason)
+    console.print(table)
+
+
+def today(settings: Settings) -> dt.datetime:
+    """The moment of a move: now, or the end of a store that has ended, whose time has stopped."""
+    if settings.store.last_week is None:
+        return dt.datetime.now(dt.UTC)
+    return dt.datetime.combine(settings.store.last_week + WEEK, dt.time(), tzinfo=dt.UTC)
+
+
+def gate2_passed(store: ArtifactStore) -> bool:
+    """The verdict of the newest readout."""
+    for week in reversed(store.weeks()):
+        if store.exists(week, "experiment_readout"):
+            readout = store.read(week, "experiment_readout").json("readout.json")
+            if readout["state"] == "read":
+                return bool(readout["verdict"]["verdict"] == "pass")
+    return False
+
+
+def newest_candidates(store: ArtifactStore) -> dt.date | None:
+    """Monday of the newest week whose table was made here."""
+    weeks = [w for w in store.weeks() if w[:1].isdigit() and store.exists(w, "recommendation_candidates")]
+    return dt.date.fromisoformat(weeks[-1]) if weeks else None

@@ -1,0 +1,1 @@
+"""From an offline pass to every user: assignment, readout, gate 2, rollout. Pure functions over frames and counts."""

@@ -1,0 +1,1 @@
+"""What is watched while a policy is served: its lists, its vectors, its inputs, its cost. Pure functions."""

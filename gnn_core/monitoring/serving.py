@@ -1,0 +1,137 @@
+"""What the served lists look like: variety, coverage, who falls back on what.
+
+What belongs here: figures of one published table. What does not: rules that block a publish (publishing/rules.py).
+
+Shape letters: U users, P products.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gnn_core.errors import ContractError, DataError
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ServingMetrics:
+    """One published table, measured."""
+
+    users: int
+    slots: int
+    products: int
+    catalogue_coverage: float
+    """Share of the eligible products that stand in at least one list."""
+    gini: float
+    """Of how often each eligible product is recommended; 0 = all alike, 1 = one product everywhere."""
+    part_types_per_list: float
+    intra_list_distance: float | None
+    """Mean of 1 − cosine over the pairs of a list; None without vectors."""
+    cold_coverage: float | None
+    """Share of the cold users of the base who have a list; None when there is none."""
+    fallback_share: float
+    """Share of the slots that hold a universal product, or another policy's choice than the user's arm asks for."""
+    users_by_source: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return dataclasses.asdict(self)
+
+
+def serving_metrics(
+    rows: pd.DataFrame,
+    *,
+    eligible_products: int,
+    cold_users: int,
+    fallback_N: NDArray[np.bool_],
+    vectors: tuple[NDArray[np.object_], Float] | None = None,
+) -> ServingMetrics:
+    """Measure a recommendations table.
+
+    Args:
+        rows: user_id, slot, product_id, part_type, source, engagement_tier; one row a user and slot.
+        eligible_products: products that could be recommended.
+        cold_users: cold users of the base, served or not.
+        fallback_N: which rows are fallbacks.
+        vectors: (ids, (P, D) vectors) of products.
+    Raises:
+        DataError: the table is empty, or more products are recommended than are eligible.
+        ContractError: a column is missing.
+    """
+    absent = [c for c in ("user_id", "product_id", "part_type", "source", "engagement_tier") if c not in rows.columns]
+    if absent:
+        raise ContractError(f"recommendations: column(s) {absent} missing; it has {list(rows.columns)}")
+    if len(rows) == 0:
+        raise DataError("recommendations: the table is empty, so there is nothing to measure")
+    shown = rows["product_id"].value_counts()
+    if len(shown) > eligible_products:
+        raise DataError(f"recommendations: {len(shown)} products are recommended and {eligible_products} are eligible")
+    per_product = np.concatenate([np.zeros(eligible_products - len(shown)), np.sort(shown.to_numpy(dtype=np.float64))])
+    lists = rows.groupby("user_id", sort=False)
+    cold_served = rows.loc[rows["engagement_tier"] == "cold", "user_id"].nunique()
+    return ServingMetrics(
+        users=int(rows["user_id"].nunique()),
+        slots=len(rows),
+        products=len(shown),
+        catalogue_coverage=len(shown) / eligible_products,
+        gini=gini(per_product),
+        part_types_per_list=float(lists["part_type"].nunique().mean()),
+        intra_list_distance=None if vectors is None else intra_list_distance(rows, *vectors),
+        cold_coverage=cold_served / cold_users if cold_users else None,
+        fallback_share=float(np.mean(fallback_N)),
+        users_by_source={str(k): int(v) for k, v in rows.groupby("source")["user_id"].nunique().items()},
+    )
+
+
+def gini(values: Float) -> float:
+    """Gini coefficient of non-negative values; 0 when all are equal.
+
+    Raises:
+        DataError: there is no value, all are 0, or one is negative.
+    """
+    if len(values) == 0 or values.min() < 0 or values.sum() == 0:
+        raise DataError("Gini: give at least one value above 0, and none below")
+    ordered = np.sort(values)
+    n = len(ordered)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum()))
+
+
+def intra_list_distance(rows: pd.DataFrame, product_ids: NDArray[np.object_], vectors_PD: Float) -> float | None:
+    """Mean over users of the mean 1 − cosine over the pairs of their list; None when no list has two known products.
+
+    With unit vectors v of a list of n, Σ_{i≠j} v_i · v_j = |Σ v|² − n, so that no pair is looked at.
+    """
+    place = pd.Index(product_ids).get_indexer(pd.Index(rows["product_id"]))
+    known = place >= 0
+    norm = np.linalg.norm(vectors_PD, axis=1, keepdims=True)
+    unit_PD = np.divide(vectors_PD, norm, out=np.zeros_like(vectors_PD, dtype=np.float64), where=norm > 0)
+    user, _ = pd.factorize(rows["user_id"][known])
+    n_U = np.bincount(user)
+    total_UD = np.zeros((len(n_U), unit_PD.shape[1]))
+    np.add.at(total_UD, user, unit_PD[place[known]])
+    several = n_U > 1
+    if not several.any():
+        return None
+    similarity = (np.square(total_UD).sum(axis=1) - n_U)[several] / (n_U * (n_U - 1))[several]
+    return float(1 - similarity.mean())
+
+
+def click_rates(sends: int, opens: int, clicks: int, buyers: int, mailed: int) -> dict[str, float | None]:
+    """Rates of a week by distinct counts; None where the denominator is 0."""
+
+    def share(part: int, whole: int) -> float | None:
+        return part / whole if whole else None
+
+    return {
+        "opens per send": share(opens, sends),
+        "clicks per send": share(clicks, sends),
+        "clicks per open": share(clicks, opens),
+        "buyers per mailed user": share(buyers, mailed),
+    }

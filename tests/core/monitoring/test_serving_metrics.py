@@ -1,0 +1,100 @@
+"""Serving metrics and the shadow comparison by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gnn_core.errors import ContractError, DataError
+from gnn_core.monitoring.serving import click_rates, gini, intra_list_distance, serving_metrics
+from gnn_core.monitoring.shadow import compare_lists
+
+
+def _rows(*lists, tier="cold", source="hybrid"):
+    """(user, products as letters) → rows; part type is the letter's upper case, price its position in the alphabet."""
+    return pd.DataFrame(
+        [
+            {
+                "user_id": user, "slot": slot, "product_id": p, "part_type": p.upper(), "source": source,
+                "engagement_tier": tier, "price": float(ord(p) - 96),
+            }
+            for user, products in lists
+            for slot, p in enumerate(products, 1)
+        ]
+    )  # fmt: skip
+
+
+def test_metrics_by_hand():
+    rows = _rows(("u1", "abc"), ("u2", "abd"))
+    found = serving_metrics(rows, eligible_products=8, cold_users=4, fallback_N=np.array([True] + [False] * 5))
+    assert (found.users, found.slots, found.products) == (2, 6, 4)
+    assert found.catalogue_coverage == 0.5
+    assert found.part_types_per_list == 3
+    assert found.cold_coverage == 0.5
+    assert found.fallback_share == pytest.approx(1 / 6)
+    assert found.users_by_source == {"hybrid": 2}
+    assert found.intra_list_distance is None
+    # Counts 0 0 0 0 1 1 2 2: Σ (2i − 9) x = 1·1 + 3·1 + 5·2 + 7·2 = 28; over 8 · 6.
+    assert found.gini == pytest.approx(28 / 48)
+
+
+def test_gini_ends():
+    assert gini(np.array([3.0, 3.0, 3.0])) == 0.0
+    assert gini(np.array([0.0] * 99 + [1.0])) == pytest.approx(0.99)
+    with pytest.raises(DataError):
+        gini(np.zeros(3))
+
+
+def test_distance_within_a_list_by_hand():
+    vectors = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
+    ids = np.array(["a", "b", "c"], dtype=object)
+    # u1: a–b 1, a–c 0, b–c 1 → 2/3. u2: a–c 0, the unknown z is left out.
+    rows = _rows(("u1", "abc"), ("u2", "acz"))
+    assert intra_list_distance(rows, ids, vectors) == pytest.approx((2 / 3 + 0) / 2)
+    assert intra_list_distance(_rows(("u1", "az")), ids, vectors) is None
+
+
+def test_no_cold_user_is_no_coverage_and_no_row_is_an_error():
+    rows = _rows(("u1", "abc"), tier="hot")
+    assert serving_metrics(rows, eligible_products=3, cold_users=0, fallback_N=np.zeros(3, bool)).cold_coverage is None
+    with pytest.raises(DataError, match="empty"):
+        serving_metrics(rows.iloc[:0], eligible_products=3, cold_users=0, fallback_N=np.zeros(0, bool))
+    with pytest.raises(DataError, match="3 products are recommended and 2"):
+        serving_metrics(rows, eligible_products=2, cold_users=0, fallback_N=np.zeros(3, bool))
+    with pytest.raises(ContractError, match="source"):
+        serving_metrics(rows.drop(columns="source"), eligible_products=3, cold_users=0, fallback_N=np.zeros(3, bool))
+
+
+def test_rates_without_a_denominator_are_none():
+    assert click_rates(0, 0, 0, 0, 0) == dict.fromkeys(click_rates(1, 1, 1, 1, 1))
+    assert click_rates(100, 20, 5, 2, 50)["clicks per send"] == 0.05
+
+
+def test_the_same_table_differs_in_nothing():
+    rows = _rows(("u1", "abcd"), ("u2", "bcd"))
+    found = compare_lists(rows, rows)
+    assert (found.overlap, found.same_list, found.same_first, found.rank_correlation) == (1.0, 1.0, 1.0, 1.0)
+    assert (found.users_gained, found.users_lost, found.part_type_shift) == (0, 0, 0.0)
+
+
+def test_a_comparison_by_hand():
+    served = _rows(("u1", "abcd"), ("u2", "abc"), ("gone", "abc"))
+    shadow = _rows(("u1", "dcba"), ("u2", "xyz"), ("new", "abc"), ("new2", "abc"))
+    found = compare_lists(served, shadow)
+    assert (found.users_both, found.users_lost, found.users_gained) == (2, 1, 2)
+    assert found.overlap == 0.5
+    assert found.same_list == 0.0
+    assert found.rank_correlation == -1.0
+    assert found.price_served == pytest.approx((1 + 2 + 3 + 4 + 1 + 2 + 3) / 7)
+    assert found.overlap_by_tier == {"cold": 0.5}
+    # Of 7 rows each: a, b, c 2/7 → 1/7; x, y, z 0 → 1/7.
+    assert found.part_type_shift == pytest.approx(3 / 7)
+
+
+def test_tables_that_cannot_be_compared_are_refused():
+    rows = _rows(("u1", "abc"))
+    with pytest.raises(DataError, match="no user in common"):
+        compare_lists(rows, _rows(("u2", "abc")))
+    with pytest.raises(ContractError, match="shadow table: a product stands twice"):
+        compare_lists(rows, _rows(("u1", "aab")))
+    with pytest.raises(ContractError, match="served table"):
+        compare_lists(rows.drop(columns="price"), rows)

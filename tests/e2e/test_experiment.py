@@ -1,0 +1,114 @@
+"""From an offline pass through experiment, gate 2 and rollout, by the command, on a simulated store."""
+
+import json
+
+import pytest
+
+from gnn_core.experiment.assigning import assignments_table
+from gnn_core.publishing.schema import live_table, wide_view
+from tests.fixtures.installation import QUICK, Installation
+
+PASSES = {**QUICK, "evaluation": {"bootstrap_draws": 200, "confidence": 0.5}}
+"""At so little confidence the tiny store's hybrid passes gate 1: there is a policy to experiment with."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def _query(store, sql, table):
+    return store.warehouse.query(sql, tables={"t": table}).to_pylist()
+
+
+def _served(store):
+    """Users by source in the live table."""
+    rows = _query(
+        store, "SELECT source, COUNT(DISTINCT user_id) AS n FROM {t} GROUP BY source", live_table(store.settings)
+    )
+    return {row["source"]: row["n"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def assigned(tmp_path_factory):
+    store = Installation.create(tmp_path_factory.mktemp("experiment") / "store", PASSES)
+    store.gnn("simulate", "tiny")
+    store.gnn("experiment", "start", "2026-03-02")
+    printed = store.gnn("run")
+    return store, printed
+
+
+@pytest.fixture
+def started(assigned, tmp_path):
+    return assigned[0].copy(tmp_path / "store")
+
+
+def _play_and_read(store, lift):
+    store.gnn("experiment", "play", "--click-rate", "0.08", "--lift", str(lift), "--weeks", "3")
+    store.gnn("experiment", "read")
+    week = store.settings.store.last_week.isoformat()
+    readout = store.environment.artifacts(store.settings).read(week, "experiment_readout")
+    return readout.json("readout.json")
+
+
+def test_the_live_table_carries_each_users_arm_and_serves_it(assigned):
+    store, printed = assigned
+    rows = _query(
+        store, "SELECT arm, source, COUNT(DISTINCT user_id) AS n FROM {t} GROUP BY arm, source ORDER BY arm",
+        live_table(store.settings),
+    )  # fmt: skip
+    assert [(r["arm"], r["source"].startswith("sql_")) for r in rows] == [("control", True), ("treatment", False)]
+    wide = _query(store, "SELECT COUNT(DISTINCT arm) AS n FROM {t}", wide_view(store.settings))
+    assert wide == [{"n": 2}]
+    table = _query(store, "SELECT COUNT(*) AS n, COUNTIF(eligible) AS e FROM {t}", assignments_table(store.settings))
+    assert table[0]["n"] == 2_000
+    assert 0 < table[0]["e"] < 2_000
+    assert "too likely to end without an answer" in printed
+
+
+def test_every_week_is_watched_and_the_status_says_where_the_program_stands(assigned):
+    store, _ = assigned
+    artifacts = store.environment.artifacts(store.settings)
+    shadow = artifacts.read("2026-02-23", "shadow_comparison").json("shadow.json")
+    assert shadow["state"] == "compared"
+    assert shadow["users_both"] == 2_000
+    assert 0 < shadow["overlap"] < 1
+    metrics = artifacts.read("2026-02-23", "serving_metrics").json("metrics.json")
+    assert metrics["cold_coverage"] == 1.0
+    assert set(metrics["users_by_source"]) == {"hybrid", shadow["baseline"]}
+    month = artifacts.read("2026-02-23", "cost_ledger").json("month.json")
+    assert "gnn_checkpoint" in month["by_asset"]
+    assert month["usd"] > 0
+    program = store.status()["program"]
+    assert program["phase"] == "2 experiment"
+    assert program["cold_share"] == metrics["cold_share"]
+    assert "starts on 2026-03-02" in program["next_decision"]
+
+
+def test_a_lift_passes_then_a_tenth_is_served_then_harm_rolls_it_back_by_itself(started):
+    store = started
+    readout = _play_and_read(store, 1.0)
+    assert readout["verdict"]["verdict"] == "pass", readout["verdict"]["reason"]
+    assert "start the rollout" in store.status()["program"]["next_decision"]
+    store.gnn("rollout", "start", "--by", "Ada", "--reason", "gate 2 passed")
+    served = _served(store)
+    hybrid = sum(n for source, n in served.items() if not source.startswith("sql_"))
+    assert 0.07 < hybrid / sum(served.values()) < 0.13
+    assert "it runs already" in store.gnn("rollout", "start", "--by", "Ada", "--reason", "again", code=1)
+    store.gnn("experiment", "play", "--click-rate", "0.1", "--lift", "-1.0", "--weeks", "3")
+    said = store.gnn("experiment", "read")
+    assert "Rolled back to SQL: Customers click less than under SQL" in said
+    assert all(source.startswith("sql_") for source in _served(store))
+    program = store.status()["program"]
+    assert [row["signal"] for row in program["stops"] if row["applies"]] == ["CTR regression in the rollout"]
+    shown = store.gnn("rollout", "show")
+    assert "Ada" in shown
+    assert "rollback" in shown
+    assert "rolled back and stays so" in store.gnn("rollout", "step", "--by", "Ada", "--reason", "x", code=1)
+
+
+@pytest.mark.parametrize(
+    ("lift", "verdicts"), [(0.0, ("fail", "inconclusive")), (-0.6, ("fail",))], ids=["null", "harm"]
+)
+def test_a_planted_null_or_harm_does_not_pass_and_starts_no_rollout(started, lift, verdicts):
+    readout = _play_and_read(started, lift)
+    assert readout["verdict"]["verdict"] in verdicts, readout["verdict"]["reason"]
+    said = started.gnn("rollout", "start", "--by", "Ada", "--reason", "hope", code=1)
+    assert "gate 2 has not passed" in said
+    assert json.dumps(readout, allow_nan=False)
