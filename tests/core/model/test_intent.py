@@ -199,7 +199,7 @@ def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
 def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse():
     windows = [planted(seed, follow=0.0) for seed in range(3)]
     got = dict(fit_intent(windows, sparse_terms=True, seed=0).by_name)
-    unseen = planted(9, follow=0.0, n_choosers=400)
+    unseen = planted(9, follow=0.0, n_choosers=300)
     assert got["orders"] == pytest.approx(1.0, abs=0.15)  # the true exponent
     assert boost(got) < boost(prior_weights()) / 3
     best = prior_weights() | dict.fromkeys(TERMS, 0.0)

@@ -106,6 +106,14 @@ def test_at_most_so_many_choosers_are_drawn():
     assert [len(chosen(orders, most=most).first_C) for most in (1, 2, 3, 9)] == [1, 2, 3, 3]
 
 
+def test_choosers_are_bounded_by_the_rows_that_their_candidates_would_fill(monkeypatch):
+    """Users 0, 1 and 2 have 2, 4 and 2 pairs of vehicle and product: 8/3 on average."""
+    orders = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0] * 4]
+    for rows, choosers in ((8, 3), (6, 2), (1, 1)):
+        monkeypatch.setattr(preference, "MAX_ROWS", rows)
+        assert len(chosen(orders).first_C) == choosers
+
+
 def test_lift_is_by_name_and_fit_features_count_where_a_product_fits():
     of = made_up()
     weights = PathWeights(dict.fromkeys(FEATURES, 0.0) | {"taste": 2.0, "loyalty": 3.0})
