@@ -40,11 +40,13 @@ def kind_weights(settings: GraphSettings) -> NDArray[np.float64]:
     """Weight of each event kind in the order of `contracts.EVENT_TYPES`.
 
     Raises:
-        ConfigError: `graph.event_weights` misses a kind, names an unknown one, or has a negative weight.
+        ConfigError: `graph.event_weights` misses a kind, names an unknown one, has a negative weight, or only zeros.
     """
     given = settings.event_weights
-    if set(given) != set(EVENT_TYPES) or min(given.values()) < 0:
-        raise ConfigError(f"graph.event_weights is {given}; it must give a weight >= 0 to each of {list(EVENT_TYPES)}")
+    if set(given) != set(EVENT_TYPES) or min(given.values()) < 0 or max(given.values()) <= 0:
+        raise ConfigError(
+            f"graph.event_weights is {given}; it must give a weight >= 0 to each of {list(EVENT_TYPES)}, and one above 0"
+        )
     return np.array([given[kind] for kind in EVENT_TYPES], dtype=np.float64)
 
 

@@ -100,11 +100,10 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
     """Candidates of some choosers of a window with their features; choosers who took no candidate are left out."""
     queries = window.queries_C.rows(chooser_C)
     terms = history_terms(queries, window.items)
-    near = sum(terms[1:], terms[0]) if len(chooser_C) else None
+    near = sum(terms[1:], terms[0])
     profile_CI = np.asarray(queries.recent_RP @ window.items.left_PI)
     x, weights, scales, lengths = [], [], [], []
     for c, chooser in enumerate(chooser_C):
-        assert near is not None
         taken = window.taken_CP[chooser]
         segments = window.owns_CS[chooser].indices
         candidate_P = np.asarray(window.fits_SP[segments].sum(axis=0)).ravel() > 0
@@ -123,7 +122,7 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
         value = np.zeros(len(product))
         amount = np.asarray(taken[0, positive].todense()).ravel()
         value[: len(positive)] = amount / np.sqrt(max(1.0, float(amount.sum())))
-        lift = window.lift_SP[segments][:, product].mean(axis=0) if len(segments) else np.zeros(len(product))
+        lift = window.lift_SP[segments][:, product].mean(axis=0)
         columns = [window.product_PK[product], lift[:, None], (window.items.right_PI[product] @ profile_CI[c])[:, None]]
         if sparse_terms:
             columns += [np.asarray(term[c, product].todense()).reshape(-1, 1) for term in terms]

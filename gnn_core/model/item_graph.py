@@ -90,7 +90,8 @@ def following_products(events: Events, weight_E: NDArray[np.float64], n_products
 
     What happens at one moment is one basket and follows nothing in it.
     """
-    order = np.lexsort((events.product_E, events.ts_E, events.user_E))
+    # Down to the weight: a product viewed and ordered at one moment must not depend on the order of the rows.
+    order = np.lexsort((weight_E, events.product_E, events.ts_E, events.user_E))
     user, product, ts = events.user_E[order], events.product_E[order], events.ts_E[order]
     weight = weight_E[order] / max(float(weight_E.max(initial=0.0)), 1e-12)
     rows, columns, values = [], [], []

@@ -116,8 +116,6 @@ class GraphRecommender:
             self.history, self.best_step = trainer.history, trainer.best_step
             self._moments = trainer.optimizer_tensors()
             self._encode()
-        for fold in plan.folds:
-            del fold
         plan.folds.clear()
 
     def prepare(self, audience: Audience) -> None:

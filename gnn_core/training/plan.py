@@ -97,6 +97,8 @@ def build_plan(
     ev = train.events
     if not len(ev):
         raise DataError(f"graph model: no event before {train.as_of}; popularity and taste are unknown. Serve SQL.")
+    if not kind_weights(settings.graph)[ev.kind_E].any():
+        raise DataError(f"graph model: graph.event_weights gives weight 0 to every event before {train.as_of}")
     if not train.fits_VP.nnz or not train.owns_UV.nnz:
         raise DataError("graph model: no fitment or no ownership rows; there is nothing to recommend by vehicle")
     shop = _Assembler(train, settings, device)

@@ -7,14 +7,20 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gnn_core.contracts import require
 from gnn_core.errors import DataError
 from gnn_core.evaluation.canary import leak_canary, plant_future, planted_rows, snapshot_digest, with_events
+from gnn_core.graph.split import Cut
+from gnn_core.model.recommender import GraphRecommender
 from gnn_core.snapshot import ORDER, Snapshot, build_snapshot, micros
+from gnn_core.training.determinism import pinned
+from gnn_core.training.plan import build_plan
 from tests.core.builders import make_tables
 from tests.core.evaluation import world
 from tests.core.evaluation.world import CUT
+from tests.core.model.worlds import small_settings, two_platforms
 
 
 def _pairs_digest(snapshot):
@@ -55,6 +61,47 @@ def test_a_cut_that_is_off_by_one_microsecond_is_caught(store, monkeypatch):
     monkeypatch.setattr(Snapshot, "before", lambda self, cutoff: before(self, cutoff + np.timedelta64(1, "us")))
     result = leak_canary(store, CUT, _cutting, seed=1)
     assert result.moved == ("training snapshot", "graph", "baseline counts")
+
+
+# The graph model itself: graph, constants, weights of the paths, and what gradient steps make of them.
+
+MODEL_CUT = Cut("test_2026-05-20", "test", *np.array(["2026-05-20", "2026-05-20", "2026-06-01"], dtype="datetime64[D]"))
+
+
+def _model_settings():
+    """Windows of five days, so that weights are learned from earlier windows too."""
+    base = small_settings()
+    return dataclasses.replace(base, split=dataclasses.replace(base.split, horizon_days=5))
+
+
+def _model_digest(train):
+    model = GraphRecommender(_model_settings(), max_steps=2)
+    model.fit(train)
+    return model.to_checkpoint().digest() + hashlib.sha256(model.product_vectors().tobytes()).hexdigest()
+
+
+def test_the_fitted_model_does_not_hear_the_canary():
+    result = leak_canary(two_platforms(), MODEL_CUT, lambda w: _model_digest(w.before(MODEL_CUT.fitted_before)), seed=1)
+    assert result.passed, result.sentence
+    assert sum(result.planted.values()) > 1000
+
+
+def test_a_model_fitted_on_everything_is_caught():
+    result = leak_canary(two_platforms(), MODEL_CUT, _model_digest, seed=1)
+    assert result.moved == ("graph",)
+
+
+def test_weights_learned_from_later_choices_are_caught_though_the_graph_is_cut():
+    def leaky(whole):
+        settings, train = _model_settings(), whole.before(MODEL_CUT.fitted_before)
+        with pinned(1, 0):
+            late = build_plan(whole, settings, torch.device("cpu"), folds=False).weights
+            plan = build_plan(train, settings, torch.device("cpu"), weights=late, folds=False)
+        inputs = plan.inputs
+        constants = (inputs.product_const, inputs.vehicle_const_SD, inputs.cold_K, inputs.warm_K, inputs.warm_parts)
+        return plan.graph.digest() + hashlib.sha256(b"".join(c.numpy().tobytes() for c in constants)).hexdigest()
+
+    assert leak_canary(two_platforms(), MODEL_CUT, leaky, seed=1).moved == ("graph",)
 
 
 def test_planted_events_are_all_at_or_after_the_cutoff_and_one_is_exactly_there(store):

@@ -81,6 +81,7 @@ def test_an_event_at_or_after_the_cutoff_is_refused(moment):
         pytest.param({"view": 1.0, "cart": 3.0}, id="missing kind"),
         pytest.param({"view": 1.0, "cart": 3.0, "order": 5.0, "return": 1.0}, id="unknown kind"),
         pytest.param({"view": -1.0, "cart": 3.0, "order": 5.0}, id="negative"),
+        pytest.param({"view": 0.0, "cart": 0.0, "order": 0.0}, id="only zeros"),
     ],
 )
 def test_weights_that_do_not_match_the_event_kinds_are_refused(weights):

@@ -302,6 +302,19 @@ def test_a_store_that_teaches_nothing_is_refused(store, match):
         fitted(make_snapshot(**(base | store)))
 
 
+def test_events_that_all_weigh_nothing_are_refused():
+    """A store that has logged views alone, under a configuration that counts orders alone."""
+    car, base = "2020|ford|f-150", small_settings()
+    train = make_snapshot(
+        owns={u: [car] for u in ("ann", "bob")},
+        fits={"P0": [car]},
+        events=[(u, "P0", "view", "2026-05-02") for u in ("ann", "bob")],
+    )
+    graph = dataclasses.replace(base.graph, event_weights={"view": 0.0, "cart": 0.0, "order": 5.0})
+    with pytest.raises(DataError, match="weight 0 to every event"):
+        GraphRecommender(dataclasses.replace(base, graph=graph)).fit(train)
+
+
 # Same inputs, same bytes
 
 

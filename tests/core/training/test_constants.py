@@ -1,0 +1,290 @@
+"""Which choices teach the weights, what describes them, and that nothing describes itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from gnn_core.config import Settings
+from gnn_core.graph.hetero import build_structure
+from gnn_core.model.history import TERMS
+from gnn_core.model.intent import DENSE, PRIOR_SPARSE, Window, window_choices
+from gnn_core.model.paths import PRODUCT_FEATURES, PathFeatures
+from gnn_core.model.preference import PRIOR, PathWeights
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.model.shrinkage import Evidence, Fitting
+from gnn_core.scoring.audience import build_audience
+from gnn_core.snapshot import Snapshot, micros
+from gnn_core.training import constants
+from gnn_core.training.constants import ConstantMaker, Weights
+from gnn_core.training.determinism import pinned
+from gnn_core.training.examples import fold_of_users
+from tests.core.builders import AS_OF, make_snapshot
+from tests.core.model.worlds import small_settings, two_platforms
+
+DAYS = np.timedelta64(1, "D")
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26}
+CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
+# Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
+STORE: dict[str, Any] = {
+    "owns": {"ann": [CAR], "bob": [CAR, RAM], "cat": [RAM], "dan": [CAR], "eve": [CAR], "new": [CAR]},
+    "fits": {"P0": [CAR], "P1": [CAR], "P2": [CAR, RAM], "P3": [RAM]},
+    "events": [
+        ("ann", "P0", "order", "2026-03-20", "o1"),
+        ("ann", "P1", "view", "2026-05-10"),
+        ("bob", "P2", "view", "2026-04-20"),
+        ("bob", "P3", "order", "2026-05-02", "o2"),  # the first moment of the last window
+        ("cat", "P3", "order", "2026-04-10", "o3"),
+        ("dan", "P1", "cart", "2026-05-20"),  # dan's first event
+        ("eve", "P0", "order", "2026-04-25", "o4"),
+        ("eve", "P0", "order", "2026-05-25", "o5"),  # the same again
+        ("eve", "P2", "order", "2026-05-25", "o5"),
+    ],
+}
+
+
+@dataclass
+class Seen:
+    """What `learn` fitted on."""
+
+    described: list[tuple[PathFeatures, Evidence]] = field(default_factory=list)
+    """Features and choosers of each part of the path weights: folds first, then windows."""
+    windows: list[Window] = field(default_factory=list)
+    paths: list[PathWeights] = field(default_factory=list)
+    """Weights from the folds alone, then from folds and windows."""
+    weights: Weights | None = None
+
+
+def settings_of(*, new_products_only: bool = False, **model: Any) -> Settings:
+    base = small_settings(model or None)
+    return dataclasses.replace(
+        base, evaluation=dataclasses.replace(base.evaluation, new_products_only=new_products_only)
+    )
+
+
+@pytest.fixture
+def learn(monkeypatch):
+    """`learn` with a look at what it fits on."""
+
+    def run(train: Snapshot, settings: Settings | None = None) -> Seen:
+        settings = settings or settings_of()
+        seen = Seen()
+        choices, fit_intent, fit_weights = constants.choices, constants.fit_intent, constants.fit_weights
+
+        def watched_choices(features, fitting, owns_US, hidden, rng):
+            seen.described.append((features, hidden))
+            return choices(features, fitting, owns_US, hidden, rng)
+
+        def watched_fit(windows, **options):
+            seen.windows.extend(windows)
+            return fit_intent(windows, **options)
+
+        def watched_weights(parts):
+            seen.paths.append(fit_weights(parts))
+            return seen.paths[-1]
+
+        fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
+        with monkeypatch.context() as patch, pinned(1, 0):
+            patch.setattr(constants, "choices", watched_choices)
+            patch.setattr(constants, "fit_intent", watched_fit)
+            patch.setattr(constants, "fit_weights", watched_weights)
+            maker = ConstantMaker(train, settings, build_structure(train))
+            seen.weights = maker.learn(fold_U, range(settings.training.folds))
+        return seen
+
+    return run
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values, or all their fields and items, are equal to the bit."""
+    if sparse.issparse(one):
+        return one.shape == other.shape and (one != other).nnz == 0
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if dataclasses.is_dataclass(one):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def fitting_of(train: Snapshot) -> Fitting:
+    fits = build_structure(train).fits_SP.tocoo()
+    return Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), train.make_S, len(train.product_ids))
+
+
+def store(*more: tuple, without: tuple[str, ...] = ()) -> Snapshot:
+    events = [e for e in (*STORE["events"], *more) if e[0] not in without]
+    return make_snapshot(**(STORE | {"events": events}))
+
+
+# Windows
+
+
+def test_windows_are_the_last_ones_before_the_training_moment_while_any_past_is_left(learn):
+    got = learn(store()).windows
+    assert len(got) == 2  # nothing happened before 3 March
+    assert len(learn(store(("ann", "P0", "view", "2026-03-02"))).windows) == 3
+    assert len(learn(store(("ann", "P0", "view", "2020-03-02"))).windows) == 3  # three at most
+
+
+def test_choosers_of_a_window_have_a_past_and_took_something(learn):
+    latest, earlier = learn(store()).windows
+    # May: ann, bob and eve. dan has no past, cat took nothing. Orders count 1, a view 1/5.
+    assert latest.taken_CP.toarray() == pytest.approx(np.array([[0, 0.2, 0, 0], [0, 0, 0, 1], [1, 0, 1, 0]]))
+    assert latest.owns_CS.toarray().tolist() == [[True, False], [True, True], [True, False]]
+    assert latest.queries_C.all_RP.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
+    # April: everybody who did something did it for the first time.
+    assert earlier.taken_CP.shape == (0, 4)
+
+
+def test_users_without_a_past_teach_the_paths_from_windows_without_their_own_events(learn):
+    settings, train = settings_of(), store()
+    got = learn(train, settings)
+    cold = [hidden.by_user_UP for _, hidden in got.described[settings.training.folds :]]
+    users = [[str(train.user_ids[u]) for u in np.flatnonzero(np.diff(m.indptr))] for m in cold]
+    assert users == [["dan"], ["bob", "cat", "eve"]]
+    without_dan = learn(store(without=("dan",)), settings)
+    k = settings.training.folds
+    assert same(got.described[k][0], without_dan.described[k][0])
+
+
+def test_a_window_sees_nothing_at_or_after_its_start(learn):
+    """Loud events from the first moment of May on: only what was taken in May changes, and the weights."""
+    planted = [
+        (u, "P3", k, d, "x" if k == "order" else None)
+        for u in ("ann", "bob", "cat")
+        for k in ("view", "order")
+        for d in ("2026-05-02", "2026-05-31")
+    ]
+    quiet, loud = learn(store()), learn(store(*planted))
+    k = settings_of().training.folds
+    for number in (0, 1):
+        assert same(quiet.described[k + number][0], loud.described[k + number][0]), number  # features of both windows
+        one, other = quiet.windows[number], loud.windows[number]
+        assert same(one.items, other.items), number
+        assert same(one.product_PK, other.product_PK), number
+    # cat now takes part in May, between bob and eve.
+    assert loud.windows[0].taken_CP.shape == (4, 4)
+    assert same(quiet.windows[0].queries_C, loud.windows[0].queries_C.rows(np.array([0, 1, 3])))
+    before = learn(store(("ann", "P3", "view", pd.Timestamp("2026-05-01T23:59:59.999999"))))
+    assert not same(quiet.windows[0].items, before.windows[0].items)  # one microsecond earlier is the past
+
+
+def test_products_bought_before_are_no_candidates_where_only_new_ones_count(learn):
+    new_only = learn(store(), settings_of(new_products_only=True)).windows[0]
+    # ann and eve ordered P0; bob viewed P2 only, which does not count.
+    assert new_only.excluded_CP.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+    rows = window_choices(new_only, np.arange(3), np.random.default_rng(0), sparse_terms=False)
+    assert rows.first_C.tolist() == [0, 2, 6]
+    assert len(rows.weight_R) == 8  # 2 of 3, 4 of 4, 2 of 3
+    assert not learn(store()).windows[0].excluded_CP.nnz
+
+
+def test_only_positive_events_count_as_taken(learn):
+    base = settings_of()
+    orders = dataclasses.replace(base, evaluation=dataclasses.replace(base.evaluation, positive_events=["order"]))
+    assert learn(store(), orders).windows[0].taken_CP.toarray().tolist() == [[0, 0, 0, 1], [1, 0, 1, 0]]
+
+
+def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_start(learn):
+    """Weights from the window's own choosers would judge themselves."""
+    settings, train = settings_of(), store()
+    got = learn(train, settings)
+    for number, window in enumerate(got.windows):
+        features, _ = got.described[settings.training.folds + number]
+        assert window.lift_SP == pytest.approx(got.paths[0].lift(features, fitting_of(train)), abs=1e-6)
+        assert np.abs(window.lift_SP).max() > 0.1
+    assert got.weights is not None
+    assert got.weights.paths is got.paths[1]  # what is served has learned from the windows too
+
+
+# Folds
+
+
+def test_what_hidden_users_do_does_not_move_the_features_that_describe_them(learn):
+    settings, train = settings_of(), two_platforms()
+    fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
+    ev = train.events
+    theirs = fold_U[ev.user_E] == 1
+    other = dataclasses.replace(
+        train, events=dataclasses.replace(ev, product_E=np.where(theirs, (ev.product_E + 7) % 24, ev.product_E))
+    )
+    one, two = learn(train, settings), learn(other, settings)
+    assert same(one.described[1][0], two.described[1][0])
+    assert not same(one.described[0][0], two.described[0][0])  # the other folds do see them
+    assert not same(one.described[1][1], two.described[1][1])
+    for k in range(settings.training.folds):
+        hidden = np.flatnonzero(np.diff(one.described[k][1].by_user_UP.indptr))
+        assert (fold_U[hidden] == k).all()
+        assert len(hidden)
+
+
+# Weights
+
+
+def test_a_model_that_learns_all_by_gradient_needs_no_choices(learn):
+    off = {"popularity_bias": False, "vehicle_factors": 0, "item_factors": 0, "sparse_terms": False}
+    got = learn(store(), settings_of(**off))
+    assert got.described == got.windows == []
+    made = ConstantMaker(store(), settings_of(**off), build_structure(store())).make(store().events, got.weights)
+    assert not made.factors.product_PK.any()
+    assert made.items.near_PP.nnz == 0
+
+
+def test_a_handful_of_users_leaves_the_weights_where_they_were(learn):
+    weights = learn(store()).weights
+    for name, value in weights.paths.by_name.items():
+        assert value == pytest.approx(PRIOR.get(name, 0.0), abs=0.05), name
+    for name, value in weights.intent.by_name.items():
+        assert value == pytest.approx(PRIOR_SPARSE.get(name, 0.0), abs=0.05), name
+
+
+def test_what_is_served_is_what_was_fitted(learn):
+    """The score of a user with a history is the fitted utility to the last term, where the factors have full rank."""
+    past, settings = two_platforms(), small_settings(FULL_RANK)
+    # Every owner looks at something in the 30 days after: past.as_of is then the start of the latest window.
+    ev = past.events
+    again = dataclasses.replace(ev, ts_E=ev.ts_E + (micros(AS_OF + 29 * DAYS) - ev.ts_E.max()))
+    again = again.take(again.ts_E >= micros(AS_OF))
+    both = {name: np.concatenate([values, getattr(again, name)]) for name, values in vars(ev).items()}
+    later = dataclasses.replace(past, events=type(ev)(**both), as_of=AS_OF + 30 * DAYS)
+    got = learn(later, settings)
+    window, (features, _) = got.windows[0], got.described[settings.training.folds]
+
+    # Any weights will do, so they are made up; the recommender is built on the window's past with them.
+    rng = np.random.default_rng(0)
+    assert got.weights is not None
+    paths, intent = (
+        {name: float(rng.normal()) for name in part.by_name} for part in (got.weights.paths, got.weights.intent)
+    )
+    fresh = GraphRecommender(settings, max_steps=0)
+    fresh.fit(past)
+    checkpoint = fresh.to_checkpoint()
+    checkpoint.meta.update(path_weights=paths, intent_weights=intent)
+    served = GraphRecommender.from_checkpoint(checkpoint, past, settings)
+
+    window = dataclasses.replace(window, lift_SP=PathWeights(paths).lift(features, fitting_of(past)))
+    user_C = np.unique(again.user_E)
+    assert len(user_C) == window.taken_CP.shape[0] > 50
+    audience, row = build_audience(past, user_C)
+    served.prepare(audience)
+    scores = served.score_block(0, len(audience))[row]
+    weights = np.array([intent[name] for name in (*DENSE, *TERMS)])
+    compared = 0
+    for c in range(0, len(user_C), 7):
+        rows = window_choices(window, np.array([c]), rng, sparse_terms=True)
+        product = [
+            int(np.abs(features.product_PK - x[: len(PRODUCT_FEATURES)]).sum(axis=1).argmin()) for x in rows.x_RK
+        ]
+        if len(set(product)) < len(product):
+            continue  # two products of equal features cannot be told apart here
+        assert rows.x_RK @ weights == pytest.approx(scores[c, product], abs=2e-3), c
+        compared += 1
+    assert compared > 5
