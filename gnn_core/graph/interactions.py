@@ -44,9 +44,8 @@ def kind_weights(settings: GraphSettings) -> NDArray[np.float64]:
     """
     given = settings.event_weights
     if set(given) != set(EVENT_TYPES) or min(given.values()) < 0 or max(given.values()) <= 0:
-        raise ConfigError(
-            f"graph.event_weights is {given}; it must give a weight >= 0 to each of {list(EVENT_TYPES)}, and one above 0"
-        )
+        need = f"a weight >= 0 for each of {list(EVENT_TYPES)}, at least one of them above 0"
+        raise ConfigError(f"graph.event_weights is {given}; it must give {need}")
     return np.array([given[kind] for kind in EVENT_TYPES], dtype=np.float64)
 
 
