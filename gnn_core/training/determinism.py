@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import ThreadpoolController
+
+
+_libraries = ThreadpoolController()
+"""What numpy and scipy multiply with; found once, since looking costs more than a small product."""
 
 
 @contextmanager
 def pinned(threads: int, seed: int) -> Iterator[None]:
-    """Run with this many torch threads and this seed, and leave neither behind.
+    """Run with this many threads of torch and of BLAS and with this seed, and leave none of it behind.
 
     Matrix products split their sums by thread, so a different number of threads rounds differently. Pinning the number
     to a setting, whatever the machine or OMP_NUM_THREADS say, makes runs on one core or two end in the same bytes.
@@ -21,7 +26,7 @@ def pinned(threads: int, seed: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), _libraries.limit(limits=threads, user_api="blas"):
             torch.manual_seed(seed)
             yield
     finally:
