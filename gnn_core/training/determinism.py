@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import ThreadpoolController
 
-
 _libraries = ThreadpoolController()
 """What numpy and scipy multiply with; found once, since looking costs more than a small product."""
 
