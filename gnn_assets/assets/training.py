@@ -48,7 +48,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
                 "steps.json": json_bytes({"steps": steps, "best": {n: m.best_step for n, m in fitted.items()}}),
             },
             inputs=[graph],
-            sections=(*models.GRAPH_SECTIONS, "evaluation"),
+            sections=models.GRAPH_SECTIONS,
             meta=content,
         )
         validation = [name for name in fitted if name.startswith("validation")]
@@ -59,6 +59,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
                 "warm_start": dg.MetadataValue.md("; ".join(f"{role}: {what}" for role, what in warm.items())),
                 "curve": metadata.image(charts.training_curves(histories), "loss and validation Recall@10 by step"),
                 "history": metadata.rows(pd.DataFrame(histories[validation[0]]).drop(columns="draws", errors="ignore")),
+                "path_weights": metadata.rows(pd.DataFrame(fitted[validation[0]].path_weights())),
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),

@@ -186,6 +186,16 @@ class GraphRecommender:
         vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
+    def path_weights(self) -> list[dict[str, Any]]:
+        """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""
+        self._fitted()
+        assert self._plan is not None
+        cold, warm = self._plan.weights.paths.by_name, self._plan.weights.intent.by_name
+        return [
+            {"feature": name, "without_history": cold.get(name), "with_history": warm.get(name)}
+            for name in dict.fromkeys((*cold, *warm))
+        ]
+
     def to_checkpoint(self) -> Checkpoint:
         """Weights, optimizer moments, and what they belong to; without wall times, so that equal runs are equal."""
         network, plan = self._fitted()[0], self._plan
@@ -252,6 +262,7 @@ class GraphRecommender:
         parts = {
             "graph": plan.graph.digest(),
             "settings": [asdict(s) for s in (self._settings.graph, self._settings.model, self._settings.training)],
+            "weights": [dict(plan.weights.paths.by_name), dict(plan.weights.intent.by_name)],
             "max_steps": self._max_steps,
             "validated": self._validator is not None,
             "warm": None if self._warm_start is None else self._warm_start.digest(),

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.graph.hetero import build_structure
 from gnn_core.model.history import TERMS
-from gnn_core.model.intent import DENSE, PRIOR_SPARSE, Window, window_choices
-from gnn_core.model.paths import PRODUCT_FEATURES, PathFeatures
+from gnn_core.model.intent import DENSE, PRIOR_SPARSE, window_choices
+from gnn_core.model.paths import PRODUCT_FEATURES
 from gnn_core.model.preference import PRIOR, PathWeights
 from gnn_core.model.recommender import GraphRecommender
-from gnn_core.model.shrinkage import Evidence, Fitting
 from gnn_core.scoring.audience import build_audience
 from gnn_core.snapshot import Snapshot, micros
-from gnn_core.training import constants
-from gnn_core.training.constants import ConstantMaker, Weights
-from gnn_core.training.determinism import pinned
+from gnn_core.training.constants import ConstantMaker
 from gnn_core.training.examples import fold_of_users
 from tests.core.builders import AS_OF, make_snapshot
 from tests.core.model.worlds import small_settings, two_platforms
+from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
 FULL_RANK = {"vehicle_factors": 14, "item_factors": 26}
@@ -49,74 +45,11 @@ STORE: dict[str, Any] = {
 }
 
 
-@dataclass
-class Seen:
-    """What `learn` fitted on."""
-
-    described: list[tuple[PathFeatures, Evidence]] = field(default_factory=list)
-    """Features and choosers of each part of the path weights: folds first, then windows."""
-    windows: list[Window] = field(default_factory=list)
-    paths: list[PathWeights] = field(default_factory=list)
-    """Weights from the folds alone, then from folds and windows."""
-    weights: Weights | None = None
-
-
 def settings_of(*, new_products_only: bool = False, **model: Any) -> Settings:
     base = small_settings(model or None)
     return dataclasses.replace(
         base, evaluation=dataclasses.replace(base.evaluation, new_products_only=new_products_only)
     )
-
-
-@pytest.fixture
-def learn(monkeypatch):
-    """`learn` with a look at what it fits on."""
-
-    def run(train: Snapshot, settings: Settings | None = None) -> Seen:
-        settings = settings or settings_of()
-        seen = Seen()
-        choices, fit_intent, fit_weights = constants.choices, constants.fit_intent, constants.fit_weights
-
-        def watched_choices(features, fitting, owns_US, hidden, rng):
-            seen.described.append((features, hidden))
-            return choices(features, fitting, owns_US, hidden, rng)
-
-        def watched_fit(windows, **options):
-            seen.windows.extend(windows)
-            return fit_intent(windows, **options)
-
-        def watched_weights(parts):
-            seen.paths.append(fit_weights(parts))
-            return seen.paths[-1]
-
-        fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
-        with monkeypatch.context() as patch, pinned(1, 0):
-            patch.setattr(constants, "choices", watched_choices)
-            patch.setattr(constants, "fit_intent", watched_fit)
-            patch.setattr(constants, "fit_weights", watched_weights)
-            maker = ConstantMaker(train, settings, build_structure(train))
-            seen.weights = maker.learn(fold_U, range(settings.training.folds))
-        return seen
-
-    return run
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values, or all their fields and items, are equal to the bit."""
-    if sparse.issparse(one):
-        return one.shape == other.shape and (one != other).nnz == 0
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if dataclasses.is_dataclass(one):
-        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-
-
-def fitting_of(train: Snapshot) -> Fitting:
-    fits = build_structure(train).fits_SP.tocoo()
-    return Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), train.make_S, len(train.product_ids))
 
 
 def store(*more: tuple, without: tuple[str, ...] = ()) -> Snapshot:
@@ -127,14 +60,14 @@ def store(*more: tuple, without: tuple[str, ...] = ()) -> Snapshot:
 # Windows
 
 
-def test_windows_are_the_last_ones_before_the_training_moment_while_any_past_is_left(learn):
+def test_windows_are_the_last_ones_before_the_training_moment_while_any_past_is_left():
     got = learn(store()).windows
     assert len(got) == 2  # nothing happened before 3 March
     assert len(learn(store(("ann", "P0", "view", "2026-03-02"))).windows) == 3
     assert len(learn(store(("ann", "P0", "view", "2020-03-02"))).windows) == 3  # three at most
 
 
-def test_choosers_of_a_window_have_a_past_and_took_something(learn):
+def test_choosers_of_a_window_have_a_past_and_took_something():
     latest, earlier = learn(store()).windows
     # May: ann, bob and eve. dan has no past, cat took nothing. Orders count 1, a view 1/5.
     assert latest.taken_CP.toarray() == pytest.approx(np.array([[0, 0.2, 0, 0], [0, 0, 0, 1], [1, 0, 1, 0]]))
@@ -144,7 +77,7 @@ def test_choosers_of_a_window_have_a_past_and_took_something(learn):
     assert earlier.taken_CP.shape == (0, 4)
 
 
-def test_users_without_a_past_teach_the_paths_from_windows_without_their_own_events(learn):
+def test_users_without_a_past_teach_the_paths_from_windows_without_their_own_events():
     settings, train = settings_of(), store()
     got = learn(train, settings)
     cold = [hidden.by_user_UP for _, hidden in got.described[settings.training.folds :]]
@@ -155,7 +88,7 @@ def test_users_without_a_past_teach_the_paths_from_windows_without_their_own_eve
     assert same(got.described[k][0], without_dan.described[k][0])
 
 
-def test_a_window_sees_nothing_at_or_after_its_start(learn):
+def test_a_window_sees_nothing_at_or_after_its_start():
     """Loud events from the first moment of May on: only what was taken in May changes, and the weights."""
     planted = [
         (u, "P3", k, d, "x" if k == "order" else None)
@@ -177,7 +110,7 @@ def test_a_window_sees_nothing_at_or_after_its_start(learn):
     assert not same(quiet.windows[0].items, before.windows[0].items)  # one microsecond earlier is the past
 
 
-def test_products_bought_before_are_no_candidates_where_only_new_ones_count(learn):
+def test_products_bought_before_are_no_candidates_where_only_new_ones_count():
     new_only = learn(store(), settings_of(new_products_only=True)).windows[0]
     # ann and eve ordered P0; bob viewed P2 only, which does not count.
     assert new_only.excluded_CP.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
@@ -187,13 +120,13 @@ def test_products_bought_before_are_no_candidates_where_only_new_ones_count(lear
     assert not learn(store()).windows[0].excluded_CP.nnz
 
 
-def test_only_positive_events_count_as_taken(learn):
+def test_only_positive_events_count_as_taken():
     base = settings_of()
     orders = dataclasses.replace(base, evaluation=dataclasses.replace(base.evaluation, positive_events=["order"]))
     assert learn(store(), orders).windows[0].taken_CP.toarray().tolist() == [[0, 0, 0, 1], [1, 0, 1, 0]]
 
 
-def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_start(learn):
+def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_start():
     """Weights from the window's own choosers would judge themselves."""
     settings, train = settings_of(), store()
     got = learn(train, settings)
@@ -208,7 +141,7 @@ def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_st
 # Folds
 
 
-def test_what_hidden_users_do_does_not_move_the_features_that_describe_them(learn):
+def test_what_hidden_users_do_does_not_move_the_features_that_describe_them():
     settings, train = settings_of(), two_platforms()
     fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
     ev = train.events
@@ -229,7 +162,7 @@ def test_what_hidden_users_do_does_not_move_the_features_that_describe_them(lear
 # Weights
 
 
-def test_a_model_that_learns_all_by_gradient_needs_no_choices(learn):
+def test_a_model_that_learns_all_by_gradient_needs_no_choices():
     off = {"popularity_bias": False, "vehicle_factors": 0, "item_factors": 0, "sparse_terms": False}
     got = learn(store(), settings_of(**off))
     assert got.described == got.windows == []
@@ -238,7 +171,7 @@ def test_a_model_that_learns_all_by_gradient_needs_no_choices(learn):
     assert made.items.near_PP.nnz == 0
 
 
-def test_a_handful_of_users_leaves_the_weights_where_they_were(learn):
+def test_a_handful_of_users_leaves_the_weights_where_they_were():
     weights = learn(store()).weights
     for name, value in weights.paths.by_name.items():
         assert value == pytest.approx(PRIOR.get(name, 0.0), abs=0.05), name
@@ -246,7 +179,7 @@ def test_a_handful_of_users_leaves_the_weights_where_they_were(learn):
         assert value == pytest.approx(PRIOR_SPARSE.get(name, 0.0), abs=0.05), name
 
 
-def test_what_is_served_is_what_was_fitted(learn):
+def test_what_is_served_is_what_was_fitted():
     """The score of a user with a history is the fitted utility to the last term, where the factors have full rank."""
     past, settings = two_platforms(), small_settings(FULL_RANK)
     # Every owner looks at something in the 30 days after: past.as_of is then the start of the latest window.
