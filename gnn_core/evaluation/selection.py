@@ -107,7 +107,8 @@ def select(
     - α: the best of `hybrid.alphas` for that baseline and the graph; at a tie the larger, which keeps more of SQL.
     - smoother: the best pair of `evaluation.smoother_multiples` × the configured strengths; at a tie the pair
       nearest to the configured one.
-    - candidate: the hybrid, unless the smoother's Recall@10 is higher.
+    - candidate: the hybrid, unless the graph's interval against the smoother lies below zero. A smoother whose
+      strengths are the best of many is flattered by its own choice; a higher mean alone says little.
 
     Args:
         fitted: one entry a validation window, each fitted before it.
@@ -234,11 +235,16 @@ def _candidate(recalls: Mapping[str, float], alpha: float, best_steps: Sequence[
             f" The graph alone stands at {signed_percent(against.estimate)} against the smoother, between "
             f"{signed_percent(against.low)} and {high}."
         )
-    if smoother > hybrid:
-        why = f"The smoother ranks better than the hybrid on validation, so it is the candidate {figures}."
+    if against.high is not None and against.high < 0:
+        why = f"The smoother ranks better than the graph on validation beyond chance, so it is the candidate {figures}."
         return "smoother", why + beside
     if max(best_steps) == 0:
         beside += " No gradient step improved on what the paths of the graph say by themselves; it was kept as it is."
+    if smoother > hybrid:
+        why = (
+            f"The smoother ranks better on validation, but not beyond chance; the hybrid stays the candidate {figures}."
+        )
+        return "hybrid", why + beside
     return "hybrid", f"The hybrid ranks at least as well as the smoother on validation {figures}.{beside}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from gnn_core.errors import DataError, LeakageError
 from gnn_core.evaluation.evaluate import evaluate
 from gnn_core.evaluation.panel import build_panel
-from gnn_core.evaluation.selection import Fitted, Selection, select, with_selection
+from gnn_core.evaluation.selection import Fitted, Selection, _candidate, select, with_selection
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
 from gnn_core.snapshot import micros
@@ -122,8 +122,18 @@ def test_smoother_is_the_candidate_when_it_is_better_on_validation(store):
     worst = Scripted("sql", store, PARTS[::-1])
     chosen = _select(store, sql={"sql": worst}, graph=Scripted("graph", store, PARTS[::-1]))
     assert chosen.candidate == "smoother"
-    assert "ranks better than the hybrid" in chosen.reason
+    assert "ranks better than the graph" in chosen.reason
     assert chosen.graph_against_smoother.estimate < 0
+
+
+@pytest.mark.parametrize(("high", "want"), [(0.02, "hybrid"), (-0.001, "smoother")])
+def test_a_smoother_that_is_better_by_chance_alone_is_no_candidate(store, high, want):
+    """Its strengths are the best of many pairs on these very users; the mean alone flatters it."""
+    measured = _select(store).graph_against_smoother
+    against = dataclasses.replace(measured, estimate=-0.04, low=-0.09, high=high)
+    chosen, reason = _candidate({"smoother": 0.20, "hybrid": 0.19}, 0.2, (5,), against)
+    assert chosen == want
+    assert ("not beyond chance" in reason) == (want == "hybrid")
 
 
 def test_hybrid_is_the_candidate_when_it_is_at_least_as_good(store):
