@@ -141,8 +141,12 @@ class _Paths:
     def _log_ratio(self, rate_SP: Float, expected_S: Float) -> NDArray[np.float32]:
         """log of (average + difference) / average, where the average counts one order more."""
         little = 1.0 / max(self.owns_AS.shape[0], 1)
-        ratio_SP = (rate_SP - np.outer(expected_S, self.rate_P)) / (self.rate_P + little)
-        return np.log1p(np.maximum(ratio_SP, _LOG_RATIO_FLOOR - 1.0)).astype(np.float32)
+        # In place and in single precision: segments × products is the largest array of a fit.
+        ratio_SP = np.array(rate_SP, dtype=np.float32, order="C")
+        ratio_SP -= np.outer(expected_S.astype(np.float32), self.rate_P.astype(np.float32))
+        ratio_SP /= (self.rate_P + little).astype(np.float32)
+        np.maximum(ratio_SP, np.float32(_LOG_RATIO_FLOOR - 1.0), out=ratio_SP)
+        return np.log1p(ratio_SP, out=ratio_SP)
 
     def co_taken(self) -> NDArray[np.float32]:
         """Vehicle → user → product → product: closeness to what owners took, over closeness to what everyone takes."""
