@@ -176,7 +176,13 @@ class Trainer:
         }
         self.history.append(entry)
         self._losses, self._draws = [], {}
-        logger.info("training %s", " ".join(f"{k}={v}" for k, v in entry.items()))
+        logger.info(
+            "training step %d: loss %s, validation Recall@10 %s, %.1f s",
+            self._step,
+            "none yet" if entry["loss"] is None else f"{entry['loss']:.4f}",
+            "not asked" if value is None else f"{value:.4f}",
+            entry["seconds"],
+        )
         if value is None:
             return
         if not math.isfinite(value):
