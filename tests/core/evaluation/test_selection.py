@@ -220,4 +220,4 @@ def test_several_windows_are_pooled(store):
     )
     assert both.cuts == ("validation_2026-03-01", EARLIER.name)
     # One window in which training helped is enough for the guard to keep silent.
-    assert "No training step" not in both.reason
+    assert "No gradient step" not in both.reason
