@@ -49,7 +49,7 @@ class ModelSettings:
     """Score = s · cos(u, p) + w · log(orders + ½) + learned."""
     scale_init: float
     """Initial s. 1 beside a popularity bias; 10–20 without, or BCE cannot fall below 0.313. With `slack`, s per unit of
-    the factors' own inner product, whatever the size of the slack."""
+    the learned parts' own inner product, whatever the size of the slack."""
     slack: bool
     """One coordinate of each side that the other lacks, so that a vector of little evidence stays near cosine 0."""
     vehicle_factors: int
