@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gnn_assets.assets.drift import drift_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.graph import graph_assets
 from gnn_assets.assets.monitoring import monitoring_assets
+from gnn_assets.assets.program import program_assets
 from gnn_assets.assets.rollout import rollout_assets
 from gnn_assets.assets.scoring import scoring_assets
 from gnn_assets.assets.serving import serving_assets
@@ -39,7 +41,9 @@ def build_defs(where: Environment) -> dg.Definitions:
             *rollout_assets(weekly),
             *serving_assets(weekly),
             *experiment_assets(weekly),
+            *drift_assets(weekly),
             *monitoring_assets(weekly),
+            *program_assets(weekly),
         ],
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
         jobs=[job, experiment_job(weekly), republish],

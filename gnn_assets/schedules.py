@@ -24,7 +24,8 @@ def experiment_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
     """Snapshot → read the experiment → move the rollout, without training or publishing anything."""
     return dg.define_asset_job(
         "experiment",
-        selection=dg.AssetSelection.groups("sources") | dg.AssetSelection.assets("experiment_readout", "rollout_stage"),
+        selection=dg.AssetSelection.groups("sources")
+        | dg.AssetSelection.assets("experiment_readout", "rollout_stage", "program_status"),
         partitions_def=weekly,
         description="Snapshot the week, read the experiment as of its end, and move the rollout; nothing is trained.",
         executor_def=dg.in_process_executor,

@@ -9,8 +9,8 @@ Credentials come from the environment (Application Default Credentials) and are 
 from __future__ import annotations
 
 import concurrent.futures
+import datetime as dt
 import logging
-import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from gnn_core.errors import WarehouseError
 from gnn_core.io.arrow_types import canonical, for_load, in_columns_of
 from gnn_core.io.bigquery_api import ClientErrors, query_parameter, quoted_column, schema_field, type_name
 from gnn_core.io.sql import Statement, prepare
-from gnn_core.io.warehouse import JobStats, TableName
+from gnn_core.io.warehouse import JobStats, TableName, label_value
 
 log = logging.getLogger(__name__)
 
@@ -205,6 +205,27 @@ class BigQueryWarehouse:
             item.table_id for item in found if item.table_type == "TABLE" and item.table_id.startswith(prefix)
         )
 
+    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
+        """Bytes billed for this identity's queries since a moment that carry these labels, by the value of `by`."""
+        found: dict[str, int] = {}
+        with ClientErrors("bytes billed", self._settings):
+            for job in self._client.list_jobs(min_creation_time=since, retry=self._retry):
+                own = job.labels or {}
+                if by not in own or any(own.get(key) != value for key, value in labels.items()):
+                    continue
+                # Load and copy jobs bill nothing, and say nothing about it.
+                found[own[by]] = found.get(own[by], 0) + int(getattr(job, "total_bytes_billed", None) or 0)
+        return found
+
+    def stored_bytes(self, dataset: str) -> dict[str, int]:
+        """Logical bytes of each table, from the tables' own statistics."""
+        sizes = {}
+        for name in self.list_tables(dataset):
+            with ClientErrors(f"size of {dataset}.{name}", self._settings):
+                table = self._client.get_table(self._id(TableName(dataset, name)), retry=self._retry)
+            sizes[name] = int(table.num_bytes or 0)
+        return sizes
+
     def drop(self, table: TableName) -> None:
         """Drop a table or view if it exists."""
         with ClientErrors(f"drop {table}", self._settings):
@@ -238,8 +259,7 @@ class BigQueryWarehouse:
         return f"{self._project}.{table.dataset}.{table.table}"
 
     def _labels(self, label: str) -> dict[str, str]:
-        # Values of labels: lower-case letters, digits, _ and -, at most 63.
-        return {**self._settings.labels, "statement": re.sub(r"[^a-z0-9_-]+", "-", label.lower())[:63]}
+        return {**self._settings.labels, "statement": label_value(label)}
 
     def _start(self, text: str, statement: Statement) -> Any:
         config = bigquery.QueryJobConfig(

@@ -186,6 +186,11 @@ class GraphRecommender:
         vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
+    @property
+    def device(self) -> str:
+        """Kind of device that it is fitted on and scores with, `cpu` or `cuda`: what `auto` came to."""
+        return self._device.type
+
     def path_weights(self) -> list[dict[str, Any]]:
         """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""
         self._fitted()

@@ -9,6 +9,7 @@ from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.monitoring.weekly import CHECKS
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
 
@@ -37,7 +38,9 @@ ASSETS = {
         "python",
     ),
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
-    "rollout_stage": ("rollout", " ".join(RAW), "table"),
+    "embedding_drift": ("monitoring", "promoted_model embeddings", "python"),
+    "input_drift": ("monitoring", "temporal_split input_drift", "python"),
+    "rollout_stage": ("rollout", " ".join(RAW) + " embedding_drift input_drift", "table"),
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
     "recommendations": ("serving", "recommendation_candidates", "sql table"),
     "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
@@ -47,7 +50,8 @@ ASSETS = {
     "cost_ledger": ("monitoring", "recommendations", "table"),
     "program_status": (
         "monitoring",
-        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger shadow_comparison "
+        "embedding_drift input_drift",
         "python",
     ),
 }
@@ -62,9 +66,9 @@ INFORMING = {
     ("treatment_assignments", "the_plan_can_decide"),
     ("experiment_readout", "gate_2"),
     ("rollout_stage", "the_rollout_needs_nobody"),
-    ("serving_metrics", "cold_users_are_served"),
-    ("serving_metrics", "few_slots_fall_back"),
-    ("serving_metrics", "lists_are_not_all_alike"),
+    *(("serving_metrics", name) for name in CHECKS),
+    ("embedding_drift", "the_vectors_keep_their_limits"),
+    ("input_drift", "the_inputs_are_what_they_were"),
     ("cost_ledger", "the_month_is_within_budget"),
 }
 
@@ -146,7 +150,7 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
-    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger"}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "embedding_drift", "program_status"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
@@ -181,7 +185,7 @@ def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
-        ("experiment", {*RAW, "experiment_readout", "rollout_stage"}),
+        ("experiment", {*RAW, "experiment_readout", "rollout_stage", "program_status"}),
         ("republish", {"rollout_stage", "recommendation_candidates", "recommendations"}),
     ],
 )
