@@ -21,6 +21,7 @@ from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
+from gnn_assets.guards_sensor import guards_sensor
 from gnn_assets.partitions import weekly_partitions
 from gnn_assets.resources import Platform
 from gnn_assets.schedules import experiment_job, republish_job, weekly_job, weekly_schedule
@@ -30,7 +31,7 @@ from gnn_assets.sensors import rollback_sensor
 def build_defs(where: Environment) -> dg.Definitions:
     """The platform on an environment; its store decides which weeks there are."""
     weekly = weekly_partitions(where.settings().store)
-    job, republish = weekly_job(weekly), republish_job(weekly)
+    job, republish, experiment = weekly_job(weekly), republish_job(weekly), experiment_job(weekly)
     return dg.Definitions(
         assets=[
             *raw_assets(weekly),
@@ -46,9 +47,9 @@ def build_defs(where: Environment) -> dg.Definitions:
             *program_assets(weekly),
         ],
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
-        jobs=[job, experiment_job(weekly), republish],
+        jobs=[job, experiment, republish],
         schedules=[weekly_schedule(job)],
-        sensors=[rollback_sensor(republish, where)],
+        sensors=[rollback_sensor(republish, where), guards_sensor(job, experiment, where)],
         resources={"platform": Platform.of(where)},
         executor=dg.in_process_executor,
     )

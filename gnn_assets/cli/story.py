@@ -14,6 +14,7 @@ from rich.table import Table
 from gnn_assets.cli import data, experiment, rollout, status, weekly
 from gnn_assets.environment import Environment
 from gnn_core.errors import ConfigError
+from gnn_core.evaluation.names import phrase
 from gnn_core.experiment.rollout_ledger import read_moves
 from gnn_core.io.artifacts import ArtifactStore
 from gnn_core.simulate.campaign import ClickModel
@@ -77,9 +78,13 @@ def tell(name: str, size: str, seed: int, console: Console) -> int:
     experiment.start(START, console)
     if weekly.run_week(None, console, summary=False) != 0:
         return 1
+    return go_on(story, customers, console)
+
+
+def go_on(story: Story, customers: Customers, console: Console) -> int:
+    """From a week that was run and published, as far as the gates let it; the exit code of `tell`."""
     where = Environment.from_variables()
-    store = where.artifacts(where.settings())
-    week = where.settings().store.last_week
+    store, week = where.artifacts(where.settings()), where.settings().store.last_week
     assert week is not None
     decision = store.read(week.isoformat(), "promoted_model").json("decision.json")
     if not decision["promoted"]:
@@ -89,6 +94,8 @@ def tell(name: str, size: str, seed: int, console: Console) -> int:
         return _close(console)
     _shadow(store, week.isoformat(), console)
     _chapter("Two weeks of e-mails to both arms, and one for what comes late", console)
+    _say(f"These customers click {customers.click_rate:.0%} of their e-mails, more often than in the store's past: at "
+         "that rate so small a store could not decide, as its plan says below.", console)  # fmt: skip
     model = ClickModel(click_rate=customers.click_rate, lift=story.experiment_lift)
     experiment.play(_TEST_WEEKS, model, _SEED, None, console)
     if experiment.read(None, False, console) != 0:
@@ -117,8 +124,8 @@ def _shadow(store: ArtifactStore, week: str, console: Console) -> None:
     _chapter("In the shadow", console)
     broken = sum(len(found["qa"][side]["broken"]) for side in ("served", "shadow"))
     _say(
-        f"{found['overlap']:.0%} of the products in {found['baseline']}'s lists stand in those of the "
-        f"{found['policy']} too; mean price {found['price_served']:.0f} → {found['price_shadow']:.0f} USD; "
+        f"{found['overlap']:.0%} of the products in the lists of {phrase(found['baseline'])} stand in those of "
+        f"{phrase(found['policy'])} too; mean price {found['price_served']:.0f} → {found['price_shadow']:.0f} USD; "
         f"{found['products_served']:,} → {found['products_shadow']:,} different products; "
         f"{broken or 'no'} rule(s) broken in either table.",
         console,

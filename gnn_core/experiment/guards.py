@@ -111,4 +111,7 @@ def freshness_guard(published_at: dt.datetime | None, now: dt.datetime, max_days
     if published_at is None:
         return Guard("freshness", NO_DATA, "Nothing is published.")
     age = (now - published_at) / dt.timedelta(days=1)
+    if age < 0:
+        # A week of the past, read again, or a store whose time has stopped.
+        return Guard("freshness", GREEN, f"The live table was published after this as-of date, {now:%Y-%m-%d}.")
     return dataclasses.replace(limit_guard("age of the live table in days", age, at_most=max_days), name="freshness")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gnn_core.evaluation.gate import percent, signed_percent
-from gnn_core.evaluation.names import label
+from gnn_core.evaluation.names import label, phrase
 from gnn_core.program.pages import count, rate, usd
 from gnn_core.program.status_page import StatusPage
 
@@ -92,7 +92,7 @@ def _experiment(readout: Mapping[str, Any]) -> str:
 def _shadow(shadow: Mapping[str, Any]) -> str:
     return (
         f"Of {count(shadow['users_both'])} users, {percent(shadow['overlap'])} of the products in the lists of "
-        f"{shadow['baseline']} stand in those of {shadow['policy']} too; the mean price goes from "
+        f"{phrase(shadow['baseline'])} stand in those of {phrase(shadow['policy'])} too; the mean price goes from "
         f"{shadow['price_served']:.2f} to {shadow['price_shadow']:.2f} USD, and {count(shadow['products_shadow'])} "
         f"different products are shown instead of {count(shadow['products_served'])}."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gnn_core.evaluation.names import label, phrase
 from gnn_core.program.pages import render
 
 
@@ -18,10 +19,12 @@ def render_shadow(shadow: Mapping[str, Any], store: str, as_of: str) -> str:
     if compared:
         tables = [
             {"name": shadow[name], "what": what, **shadow["qa"][side]}
-            for name, side, what in (("baseline", "served", "SQL"), ("policy", "shadow", "not served from here"))
+            for name, side, what in (("baseline", "served", "what it would replace"), ("policy", "shadow", "promoted"))
         ]
     return render(
         "shadow.html.j2",
+        label=label,
+        phrase=phrase,
         shadow=shadow,
         store=store,
         as_of=as_of,

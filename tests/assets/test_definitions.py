@@ -197,12 +197,42 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
 
 
 def _asked(where, definitions):
-    (sensor,) = definitions.sensors
+    sensor = next(s for s in definitions.sensors if s.name == "rollback_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     context = dg.build_sensor_context(
         instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
     )
     return sensor.evaluate_tick(context)
+
+
+def _after_failure(where, definitions, partition):
+    sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            definitions.resolve_job_def("weekly"), tags={"dagster/partition": partition} if partition else {}
+        )
+        failed = dg.DagsterEvent(
+            event_type_value="PIPELINE_FAILURE", job_name="weekly", message="failed", event_specific_data=None
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_instance=instance, dagster_run=run, dagster_event=failed
+        ).for_run_failure()
+        return sensor(context)
+
+
+def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
+    where = Installation.create(tmp_path / "store").environment
+    definitions = build_defs(where)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.25)
+    request = _after_failure(where, definitions, "2026-03-02")
+    assert request.partition_key == "2026-03-02"
+    assert "names no week" in _after_failure(where, definitions, None).skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=False, share=1.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
 
 
 def _stage(where, week, **values):

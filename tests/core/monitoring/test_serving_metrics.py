@@ -88,7 +88,6 @@ def test_users_who_share_a_score_are_one_draw():
     assert score_stability(alike, alike, bins=10, confidence=0.999)["hybrid"]["by_chance"] > 10
 
 
-
 def test_the_same_table_differs_in_nothing():
     rows = _rows(("u1", "abcd"), ("u2", "bcd"))
     found = compare_lists(rows, rows)

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from gnn_core.experiment.guards import coverage_guard, input_guard
+from gnn_core.experiment.intervals import lift_of_rates
 from gnn_core.experiment.rollout import GREEN, NO_DATA, RED
 from gnn_core.monitoring.mail_rates import MailWeek, Rates
 from gnn_core.monitoring.weekly import CHECKS, NOT_APPLICABLE, OK, WARN, weekly_findings
-from gnn_core.experiment.intervals import lift_of_rates
 from tests.core.experiment.experiment_world import ALL
 
 LIMITS = ALL.monitoring
