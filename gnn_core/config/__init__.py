@@ -20,6 +20,7 @@ from gnn_core.config.decision import (
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "HybridSettings",
     "ModelSettings",
     "MonitoringSettings",
+    "PathSettings",
     "PeerSettings",
     "PublishSettings",
     "RolloutSettings",

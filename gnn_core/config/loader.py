@@ -34,6 +34,7 @@ from gnn_core.config.decision import (
 )
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 from gnn_core.errors import ConfigError
 
@@ -49,6 +50,7 @@ class Settings:
     eligibility: EligibilitySettings
     split: SplitSettings
     graph: GraphSettings
+    paths: PathSettings
     model: ModelSettings
     training: TrainingSettings
     baseline: BaselineSettings
