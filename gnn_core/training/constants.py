@@ -13,7 +13,7 @@ Shape letters: U users, E events, S segments, P products, K product features.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,10 +112,12 @@ class ConstantMaker:
                 )
                 lift, product_PK[:, -1] = (vehicle, product), mean_P.astype(np.float32)
         items = self._item_graph(events, model.item_factors)
+        items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        return Constants(Factors(*single), items, self._score_weights(weights))
+        return Constants(Factors(*single), items, self.score_weights(weights))
 
-    def _score_weights(self, weights: Weights) -> ScoreWeights:
+    def score_weights(self, weights: Weights) -> ScoreWeights:
+        """How the score adds the constants up."""
         on = np.float32(self._settings.model.popularity_bias)
         lift, items = (weights.intent.by_name[name] for name in ("lift", "items"))
         return ScoreWeights(
