@@ -16,6 +16,7 @@ from pathlib import Path
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.emulators import gcs_options
 from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import Warehouse
 
@@ -73,7 +74,7 @@ class Environment:
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""
         root = settings.artifacts.root or str(self.state_dir / "artifacts")
-        return ArtifactStore(root, settings, git_commit=git_commit())
+        return ArtifactStore(root, settings, git_commit=git_commit(), storage_options=gcs_options(root))
 
 
 @lru_cache(maxsize=1)
