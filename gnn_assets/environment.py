@@ -55,6 +55,11 @@ class Environment:
         """Folder of Dagster's own state."""
         return self.state_dir / "dagster"
 
+    @property
+    def training_dir(self) -> Path:
+        """Folder where a training leaves what a killed run resumes from."""
+        return self.state_dir / "training"
+
     def settings(self) -> Settings:
         """Base file, environment overlay, store profile; read anew each time, so that an edit is seen."""
         overlays = [self.config_dir / f"{self.name}.yaml"]

@@ -17,6 +17,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
@@ -33,10 +34,12 @@ __all__ = [
     "Gate1Settings",
     "GraphSettings",
     "HybridSettings",
+    "KubernetesSettings",
     "ModelSettings",
     "MonitoringSettings",
     "PathSettings",
     "PeerSettings",
+    "PodSettings",
     "PublishSettings",
     "RolloutSettings",
     "ScoringSettings",
@@ -45,6 +48,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TolerationSettings",
     "TrainingSettings",
     "WarehouseSettings",
     "load_settings",

@@ -32,6 +32,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.paths import PathSettings
@@ -65,6 +66,7 @@ class Settings:
     rollout: RolloutSettings
     monitoring: MonitoringSettings
     cost: CostSettings
+    kubernetes: KubernetesSettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""
