@@ -20,9 +20,12 @@ from gnn_core.config.decision import (
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.operations import AlertSettings, ArrivalSettings
 from gnn_core.config.peers import PeerSettings
 
 __all__ = [
+    "AlertSettings",
+    "ArrivalSettings",
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
