@@ -24,7 +24,7 @@ from gnn_assets.pods import executor
 from gnn_assets.policy import retries
 from gnn_assets.resources import Platform
 from gnn_assets.schedules import experiment_job, republish_job, weekly_job, weekly_schedule
-from gnn_assets.sensors import rollback_sensor
+from gnn_assets.sensors import alert_sensor, rollback_sensor
 
 
 def build_defs(where: Environment) -> dg.Definitions:
@@ -47,7 +47,7 @@ def build_defs(where: Environment) -> dg.Definitions:
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
         jobs=[job, experiment_job(weekly, retry), republish],
         schedules=[weekly_schedule(job)],
-        sensors=[rollback_sensor(republish, where)],
+        sensors=[rollback_sensor(republish, where), alert_sensor(where)],
         resources={"platform": Platform.of(where)},
     )
     steps = [*(platform.assets or ()), *(platform.asset_checks or ())]

@@ -21,10 +21,13 @@ from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, Tolerati
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.operations import AlertSettings, ArrivalSettings
 from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 
 __all__ = [
+    "AlertSettings",
+    "ArrivalSettings",
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
