@@ -23,16 +23,19 @@ from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
 from gnn_assets.guards_sensor import guards_sensor
 from gnn_assets.partitions import weekly_partitions
+from gnn_assets.pods import executor
+from gnn_assets.policy import retries
 from gnn_assets.resources import Platform
 from gnn_assets.schedules import experiment_job, republish_job, weekly_job, weekly_schedule
-from gnn_assets.sensors import rollback_sensor
+from gnn_assets.sensors import alert_sensor, rollback_sensor
 
 
 def build_defs(where: Environment) -> dg.Definitions:
     """The platform on an environment; its store decides which weeks there are."""
-    weekly = weekly_partitions(where.settings().store)
-    job, republish, experiment = weekly_job(weekly), republish_job(weekly), experiment_job(weekly)
-    return dg.Definitions(
+    settings = where.settings()
+    weekly, retry = weekly_partitions(settings.store), retries(settings.kubernetes)
+    job, republish, experiment = (make(weekly, retry) for make in (weekly_job, republish_job, experiment_job))
+    platform = dg.Definitions(
         assets=[
             *raw_assets(weekly),
             *graph_assets(weekly),
@@ -49,10 +52,17 @@ def build_defs(where: Environment) -> dg.Definitions:
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
         jobs=[job, experiment, republish],
         schedules=[weekly_schedule(job)],
-        sensors=[rollback_sensor(republish, where), guards_sensor(job, experiment, where)],
+        sensors=[
+            rollback_sensor(republish, where),
+            guards_sensor(job, experiment, where),
+            alert_sensor(where),
+        ],
         resources={"platform": Platform.of(where)},
-        executor=dg.in_process_executor,
     )
+    steps = [*(platform.assets or ()), *(platform.asset_checks or ())]
+    # The executor of every job that names none, which is each of ours.
+    where_steps_run = executor(settings.kubernetes, steps, str(where.training_dir))
+    return dg.Definitions.merge(platform, dg.Definitions(executor=where_steps_run))
 
 
 def load() -> dg.Definitions:

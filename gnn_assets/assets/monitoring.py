@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from gnn_assets import metadata, models, partitions
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RUN_LABEL, STEP_LABEL, Platform, Week
+from gnn_core.errors import WarehouseError
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.experiment.serving_arms import ServingArms
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
@@ -21,6 +22,7 @@ from gnn_core.monitoring.cost import (
     CPU,
     GPU,
     QUERY,
+    UNKNOWN_BILLING,
     append_charges,
     charge,
     cost_table,
@@ -188,7 +190,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             )
             for step, spent in seconds.items()
         ]  # fmt: skip
-        billed = _bytes_billed(week, run_id, started, seconds)
+        billed, billing = _bytes_billed(week, run_id, started, seconds)
         charges += [
             charge(QUERY, size, asset=step, at=now, run_id=run_id, settings=prices) for step, size in billed.items()
         ]
@@ -197,13 +199,13 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         ledger = read_charges(week.warehouse, week.settings)
         name = f"{now:%Y-%m}"
         month = month_cost(ledger, name, prices, decided=prices.decided_month == name)
-        content = month.as_json() | {"months": months(ledger), "billing": _billing(week.warehouse.engine, billed)}
+        content = month.as_json() | {"months": months(ledger), "billing": billing}
         # Of no settings section: what was spent stays spent when a price or a decision changes.
         artifact = week.write("cost_ledger", {"month.json": json_bytes(content)})
         return dg.MaterializeResult(
             metadata={
                 "month": month.sentence,
-                "billing": str(content["billing"]),
+                "billing": billing,
                 "usd": month.usd,
                 "charged_steps": added,
                 "by_asset": metadata.counts(month.by_asset, "asset", "USD"),
@@ -273,11 +275,23 @@ def _step_seconds(context: dg.AssetExecutionContext) -> tuple[dict[str, float], 
     return seconds, dt.datetime.fromtimestamp(min(s.start_time or 0.0 for s in stats), dt.UTC)
 
 
-def _bytes_billed(week: Week, run_id: str, since: dt.datetime, steps: Iterable[str]) -> dict[str, int]:
-    """Bytes billed for this run's queries by step, from the warehouse's own statistics of jobs."""
-    found = week.warehouse.bytes_billed(since, {RUN_LABEL: label_value(run_id)}, STEP_LABEL)
+def _bytes_billed(week: Week, run_id: str, since: dt.datetime, steps: Iterable[str]) -> tuple[dict[str, int], str]:
+    """Bytes billed for this run's queries by step, from the warehouse's own statistics of jobs, and what is known.
+
+    Where they cannot be read nothing is charged, and the sentence says so: the check of the budget warns then.
+    """
+    try:
+        found = week.warehouse.bytes_billed(since, {RUN_LABEL: label_value(run_id)}, STEP_LABEL)
+    except WarehouseError as error:
+        return {}, f"{UNKNOWN_BILLING}: {error}"
     names = {label_value(step): step for step in steps}
-    return {names.get(label, label): size for label, size in found.items()}
+    billed = {names.get(label, label): size for label, size in found.items()}
+    if week.warehouse.engine == "duckdb":
+        return billed, "DuckDB bills no query: bytes billed are 0."
+    return (
+        billed,
+        f"Queries of the last run billed {sum(billed.values()):,} bytes, by BigQuery's statistics of its jobs.",
+    )
 
 
 def _stored(week: Week) -> dict[str, int]:
@@ -288,9 +302,3 @@ def _stored(week: Week) -> dict[str, int]:
         # One file holds them all.
         return {**week.store.sizes(), **tables[warehouse.serving_dataset]}
     return {**week.store.sizes(), **{f"tables of {dataset}": sum(sizes.values()) for dataset, sizes in tables.items()}}
-
-
-def _billing(engine: str, billed: Mapping[str, int]) -> str:
-    if engine == "duckdb":
-        return "DuckDB bills no query: bytes billed are 0."
-    return f"Queries of the last run billed {sum(billed.values()):,} bytes, by BigQuery's statistics of its jobs."

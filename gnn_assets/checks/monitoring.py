@@ -4,6 +4,7 @@ import dagster as dg
 
 from gnn_assets.resources import Platform
 from gnn_core.experiment.guards import embedding_guard
+from gnn_core.monitoring.cost import OK, STOP, UNKNOWN_BILLING
 from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.monitoring.inputs import ALARM, MOVED
 from gnn_core.monitoring.weekly import CHECKS
@@ -65,11 +66,11 @@ def monitoring_checks() -> list[dg.AssetChecksDefinition]:
     )
     def the_month_is_within_budget(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         month = platform.week(context).read("cost_ledger").json("month.json")
-        stop = month["state"] == "no further training"
+        stop, known = month["state"] == STOP, not month["billing"].startswith(UNKNOWN_BILLING)
         return dg.AssetCheckResult(
-            passed=month["state"] == "within budget",
+            passed=month["state"] == OK and known,
             severity=dg.AssetCheckSeverity.ERROR if stop else dg.AssetCheckSeverity.WARN,
-            description=str(month["sentence"]),
+            description=month["sentence"] if known else f"{month['sentence']} {month['billing']}",
             metadata={"usd": month["usd"], "budget_usd": month["budget_usd"]},
         )
 

@@ -206,10 +206,13 @@ class BigQueryWarehouse:
         )
 
     def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
-        """Bytes billed for this identity's queries since a moment that carry these labels, by the value of `by`."""
+        """Bytes billed for queries since a moment that carry these labels, by the value of `by`.
+
+        Of all identities, since steps run under several; that needs bigquery.jobs.listAll (BigQuery Resource Viewer).
+        """
         found: dict[str, int] = {}
         with ClientErrors("bytes billed", self._settings):
-            for job in self._client.list_jobs(min_creation_time=since, retry=self._retry):
+            for job in self._client.list_jobs(min_creation_time=since, all_users=True, retry=self._retry):
                 own = job.labels or {}
                 if by not in own or any(own.get(key) != value for key, value in labels.items()):
                     continue

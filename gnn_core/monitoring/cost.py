@@ -21,6 +21,7 @@ from gnn_core.io.warehouse import TableName, Warehouse
 
 QUERY, CPU, GPU, STORAGE = "query", "cpu", "gpu", "storage"
 UNITS = {QUERY: "bytes billed", CPU: "seconds", GPU: "seconds", STORAGE: "byte-days"}
+UNKNOWN_BILLING = "Bytes billed could not be read, so that queries are missing from the sum"
 OK, WARN, STOP = "within budget", "over budget", "no further training"
 _TIB, _GIB = 2.0**40, 2.0**30
 _DAYS_PER_MONTH = 30.0
