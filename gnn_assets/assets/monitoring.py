@@ -19,8 +19,6 @@ from gnn_core.experiment.serving_arms import ServingArms
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
 from gnn_core.io.warehouse import TableName, label_value
 from gnn_core.monitoring.cost import (
-    CPU,
-    GPU,
     QUERY,
     UNKNOWN_BILLING,
     append_charges,
@@ -29,6 +27,7 @@ from gnn_core.monitoring.cost import (
     month_cost,
     months,
     read_charges,
+    step_charges,
     storage_charges,
 )
 from gnn_core.monitoring.mail_rates import MailWeek, mail_week
@@ -182,14 +181,8 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         now, run_id, prices = dt.datetime.now(dt.UTC), context.run.run_id, week.settings.cost
         before = read_charges(week.warehouse, week.settings)
         seconds, started = _step_seconds(context)
-        fitted_on = {name: week.read(name).manifest.meta.get("device") for name in TRAININGS}
-        charges = [
-            charge(
-                GPU if fitted_on.get(step) == "cuda" else CPU, spent, asset=step, at=now, run_id=run_id,
-                settings=prices,
-            )
-            for step, spent in seconds.items()
-        ]  # fmt: skip
+        on_gpu = {name for name in TRAININGS if week.read(name).manifest.meta.get("device") == "cuda"}
+        charges = step_charges(seconds, on_gpu, at=now, run_id=run_id, settings=prices)
         billed, billing = _bytes_billed(week, run_id, started, seconds)
         charges += [
             charge(QUERY, size, asset=step, at=now, run_id=run_id, settings=prices) for step, size in billed.items()
