@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gnn_assets.assets.cost import cost_assets
 from gnn_assets.assets.drift import drift_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
@@ -47,6 +48,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *experiment_assets(weekly),
             *drift_assets(weekly),
             *monitoring_assets(weekly),
+            *cost_assets(weekly),
             *program_assets(weekly),
         ],
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
