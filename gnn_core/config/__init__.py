@@ -21,17 +21,20 @@ from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSetti
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings, TableLayout
 
 __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
     "EligibilitySettings",
+    "EmbeddingSettings",
     "EvaluationSettings",
     "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
     "HybridSettings",
+    "LayoutSettings",
     "ModelSettings",
     "MonitoringSettings",
     "PeerSettings",
@@ -43,6 +46,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TableLayout",
     "TrainingSettings",
     "WarehouseSettings",
     "load_settings",

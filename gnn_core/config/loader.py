@@ -35,6 +35,7 @@ from gnn_core.config.decision import (
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings
 from gnn_core.errors import ConfigError
 
 
@@ -44,6 +45,8 @@ class Settings:
 
     store: StoreSettings
     warehouse: WarehouseSettings
+    layouts: LayoutSettings
+    embeddings: EmbeddingSettings
     artifacts: ArtifactSettings
     sources: SourceSettings
     eligibility: EligibilitySettings
