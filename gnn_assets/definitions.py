@@ -20,16 +20,19 @@ from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import weekly_partitions
+from gnn_assets.pods import executor
+from gnn_assets.policy import retries
 from gnn_assets.resources import Platform
 from gnn_assets.schedules import experiment_job, republish_job, weekly_job, weekly_schedule
-from gnn_assets.sensors import rollback_sensor
+from gnn_assets.sensors import alert_sensor, rollback_sensor
 
 
 def build_defs(where: Environment) -> dg.Definitions:
     """The platform on an environment; its store decides which weeks there are."""
-    weekly = weekly_partitions(where.settings().store)
-    job, republish = weekly_job(weekly), republish_job(weekly)
-    return dg.Definitions(
+    settings = where.settings()
+    weekly, retry = weekly_partitions(settings.store), retries(settings.kubernetes)
+    job, republish = weekly_job(weekly, retry), republish_job(weekly, retry)
+    platform = dg.Definitions(
         assets=[
             *raw_assets(weekly),
             *graph_assets(weekly),
@@ -42,12 +45,15 @@ def build_defs(where: Environment) -> dg.Definitions:
             *monitoring_assets(weekly),
         ],
         asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
-        jobs=[job, experiment_job(weekly), republish],
+        jobs=[job, experiment_job(weekly, retry), republish],
         schedules=[weekly_schedule(job)],
-        sensors=[rollback_sensor(republish, where)],
+        sensors=[rollback_sensor(republish, where), alert_sensor(where)],
         resources={"platform": Platform.of(where)},
-        executor=dg.in_process_executor,
     )
+    steps = [*(platform.assets or ()), *(platform.asset_checks or ())]
+    # The executor of every job that names none, which is each of ours.
+    where_steps_run = executor(settings.kubernetes, steps, str(where.training_dir))
+    return dg.Definitions.merge(platform, dg.Definitions(executor=where_steps_run))
 
 
 def load() -> dg.Definitions:

@@ -3,6 +3,7 @@
 GNN_STATE_DIR  folder of everything that a run writes (default: `.gnn` in the project)
 GNN_ENV        `local` (default) or `production`: which overlay lies over configs/gnn_config.yaml
 GNN_CONFIG_DIR folder of the configuration (default: `configs` in the project)
+Secrets stand in the variables that `alerts` of the configuration names.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class Environment:
         """Folder of Dagster's own state."""
         return self.state_dir / "dagster"
 
+    @property
+    def training_dir(self) -> Path:
+        """Folder where a training leaves what a killed run resumes from."""
+        return self.state_dir / "training"
+
     def settings(self) -> Settings:
         """Base file, environment overlay, store profile; read anew each time, so that an edit is seen."""
         overlays = [self.config_dir / f"{self.name}.yaml"]
@@ -68,8 +74,16 @@ class Environment:
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""
-        root = settings.artifacts.root or str(self.state_dir / "artifacts")
+        root = self.artifact_root(settings)
         return ArtifactStore(root, settings, git_commit=git_commit(), storage_options=gcs_options(root))
+
+    def artifact_root(self, settings: Settings) -> str:
+        """Where artifacts and the documents beside them lie."""
+        return settings.artifacts.root or str(self.state_dir / "artifacts")
+
+    def secret(self, variable: str) -> str | None:
+        """Value of an environment variable that the settings name; never logged, never kept."""
+        return os.environ.get(variable) or None
 
 
 @lru_cache(maxsize=1)

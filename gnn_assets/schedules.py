@@ -7,40 +7,39 @@ from typing import Any
 import dagster as dg
 
 
-def weekly_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def weekly_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Snapshot → train → judge → decide → score → audit → publish, for one week."""
     return dg.define_asset_job(
         "weekly",
         selection=dg.AssetSelection.all(),
         partitions_def=weekly,
         description="Snapshot, train, judge, decide, score, audit and publish one week.",
-        # One process: DuckDB admits no second one, and steps share the coded snapshot in memory.
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "weekly"},
+        op_retry_policy=retry,
     )
 
 
-def experiment_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def experiment_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Snapshot → read the experiment → move the rollout, without training or publishing anything."""
     return dg.define_asset_job(
         "experiment",
         selection=dg.AssetSelection.groups("sources") | dg.AssetSelection.assets("experiment_readout", "rollout_stage"),
         partitions_def=weekly,
         description="Snapshot the week, read the experiment as of its end, and move the rollout; nothing is trained.",
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "experiment"},
+        op_retry_policy=retry,
     )
 
 
-def republish_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def republish_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Decide the share again → score → audit → publish, for a move of the rollout that cannot wait for Monday."""
     return dg.define_asset_job(
         "republish",
         selection=dg.AssetSelection.assets("rollout_stage", "recommendation_candidates", "recommendations"),
         partitions_def=weekly,
         description="Make and publish the week's table again under the rollout's present share; nothing is trained.",
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "republish"},
+        op_retry_policy=retry,
     )
 
 

@@ -1,8 +1,28 @@
-"""What happens between two Mondays: a rollback of the rollout is published at once."""
+"""What happens between two Mondays, each in a sensor that is on by itself."""
+
+import datetime as dt
 
 import dagster as dg
 
+from gnn_assets.alerts.post import look_and_post
 from gnn_assets.environment import Environment
+
+
+def alert_sensor(where: Environment) -> dg.SensorDefinition:
+    """Tells people of red checks and failed runs. It only reads what runs have left behind, so it cannot fail one."""
+
+    @dg.sensor(
+        name="alerts_are_sent",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Red checks and failed runs are told by webhook and e-mail: once, repetitions counted, retried.",
+    )
+    def alerts_are_sent(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        assert context.repository_def is not None
+        graph = context.repository_def.asset_graph
+        return dg.SkipReason(str(look_and_post(where, context.instance, graph, dt.datetime.now(dt.UTC))))
+
+    return alerts_are_sent
 
 
 def rollback_sensor(job: dg.JobDefinition, where: Environment) -> dg.SensorDefinition:

@@ -76,6 +76,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "reason": made.reason if made else "The rollout is not running.",
             "alerts": bool(made and made.alerts),
             "needs_decision": bool(made and made.needs_decision),
+            "rolled_back": bool(moves and stage_of(moves).rolled_back),
             "guards": read,
         }
         artifact = week.write("rollout_stage", {"stage.json": json_bytes(content)}, sections=("rollout", "serving"))

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gnn_assets.cli.alerts import alerts_app
 from gnn_core.errors import GnnCoreError
 
 app = typer.Typer(
@@ -340,6 +341,9 @@ def gates(
     from gnn_assets.cli import bench_gates
 
     bench_gates.gates(console, runs=runs, seed=seed, users_file=users, json_file=json_file)
+
+
+app.add_typer(alerts_app, name="alerts")
 
 
 def parse_week(text: str | None) -> dt.date | None:

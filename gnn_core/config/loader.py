@@ -32,8 +32,11 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.operations import AlertSettings, ArrivalSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 from gnn_core.config.tables import EmbeddingSettings, LayoutSettings
 from gnn_core.errors import ConfigError
@@ -52,6 +55,7 @@ class Settings:
     eligibility: EligibilitySettings
     split: SplitSettings
     graph: GraphSettings
+    paths: PathSettings
     model: ModelSettings
     training: TrainingSettings
     baseline: BaselineSettings
@@ -66,6 +70,9 @@ class Settings:
     rollout: RolloutSettings
     monitoring: MonitoringSettings
     cost: CostSettings
+    kubernetes: KubernetesSettings
+    alerts: AlertSettings
+    arrivals: ArrivalSettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""
