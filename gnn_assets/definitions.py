@@ -13,6 +13,7 @@ from gnn_assets.assets.scoring import scoring_assets
 from gnn_assets.assets.serving import serving_assets
 from gnn_assets.assets.sources import raw_assets
 from gnn_assets.assets.training import training_assets
+from gnn_assets.assets.vectors import vector_assets
 from gnn_assets.checks.decisions import decision_checks
 from gnn_assets.checks.experiment import experiment_checks
 from gnn_assets.checks.monitoring import monitoring_checks
@@ -41,6 +42,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *evaluation_assets(weekly),
             *rollout_assets(weekly),
             *serving_assets(weekly),
+            *vector_assets(weekly),
             *experiment_assets(weekly),
             *monitoring_assets(weekly),
         ],

@@ -68,9 +68,9 @@ class Environment:
             overlays.append(self.profile_path)
         return load_settings(self.config_dir / "gnn_config.yaml", overlays)
 
-    def warehouse(self, settings: Settings) -> Warehouse:
-        """The warehouse that the settings name."""
-        return open_warehouse(settings.warehouse, self.state_dir)
+    def warehouse(self, settings: Settings, role: str = "stager") -> Warehouse:
+        """The warehouse that the settings name, as `reader`, `stager` or `publisher`."""
+        return open_warehouse(settings.warehouse, self.state_dir, role)
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""

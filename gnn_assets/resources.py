@@ -33,6 +33,9 @@ class Week:
     settings: Settings
     store: ArtifactStore
     warehouse: Warehouse
+    """As the stager: reads everything, writes the work dataset."""
+    publisher: Warehouse
+    """As the publisher: for what writes the serving dataset. The same warehouse where no identities are named."""
     tables: WeekTables
     scratch: Path
     """Where a training leaves its state for the run that resumes it."""
@@ -138,11 +141,13 @@ class Platform(ConfigurableResource):
         where = self.where()
         settings = where.settings()
         key = context if isinstance(context, str) else _partition_of(context, where, settings)
+        warehouse = where.warehouse(settings)
         return Week(
             key=key,
             settings=settings,
             store=where.artifacts(settings),
-            warehouse=where.warehouse(settings),
+            warehouse=warehouse,
+            publisher=where.warehouse(settings, "publisher") if settings.warehouse.publisher else warehouse,
             tables=partitions.week_tables(key, settings.warehouse.work_dataset),
             scratch=where.training_dir,
         )

@@ -132,7 +132,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             )
             for step, seconds in _step_seconds(context).items()
         ]  # fmt: skip
-        added = append_charges(week.warehouse, week.settings, charges)
+        added = append_charges(week.publisher, week.settings, charges)
         name = f"{now:%Y-%m}"
         month = month_cost(
             read_charges(week.warehouse, week.settings), name, week.settings.cost,

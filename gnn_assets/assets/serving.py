@@ -27,7 +27,7 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
     """Hand the week's staged candidates to the publisher, which judges them again by itself."""
     staged = week.read("recommendation_candidates").json("staged.json")
     return publisher.publish(
-        week.warehouse,
+        week.publisher,
         TableName.parse(staged["table"]),
         week.tables,
         week.settings,
