@@ -68,8 +68,8 @@ class Environment:
             overlays.append(self.profile_path)
         return load_settings(self.config_dir / "gnn_config.yaml", overlays)
 
-    def warehouse(self, settings: Settings, role: str = "stager") -> Warehouse:
-        """The warehouse that the settings name, as `reader`, `stager` or `publisher`."""
+    def warehouse(self, settings: Settings, role: str | None = "stager") -> Warehouse:
+        """The warehouse that the settings name, as `reader`, `stager`, `publisher`, or whoever runs the process."""
         return open_warehouse(settings.warehouse, self.state_dir, role)
 
     def artifacts(self, settings: Settings) -> ArtifactStore:

@@ -147,6 +147,17 @@ def rollback(
 
 
 @app.command()
+@told_plainly
+def init(
+    yes: Annotated[bool, typer.Option("--yes", help="Make what is missing. Left out: only show the plan.")] = False,
+) -> None:
+    """Datasets and tables that outlive a week: what is there, what is missing, what differs; `--yes` makes them."""
+    from gnn_assets.cli import init as module
+
+    raise typer.Exit(module.initialise(yes, console))
+
+
+@app.command()
 def doctor(
     definitions_only: Annotated[bool, typer.Option(help="Only load and validate the Dagster definitions.")] = False,
 ) -> None:

@@ -21,7 +21,7 @@ def run_file(
     layout: TableLayout = PLAIN,
 ) -> JobStats:
     """Write `target` from sql/<name>.sql."""
-    sql, values, used = _named(name, parameters, tables)
+    sql, values, used = named(name, parameters, tables)
     return warehouse.create_table_as(target, sql, parameters=values, tables=used, layout=layout, label=name)
 
 
@@ -29,11 +29,11 @@ def query_file(
     warehouse: Warehouse, name: str, parameters: Mapping[str, object], tables: Mapping[str, TableName]
 ) -> pa.Table:
     """Rows of sql/<name>.sql."""
-    sql, values, used = _named(name, parameters, tables)
+    sql, values, used = named(name, parameters, tables)
     return warehouse.query(sql, parameters=values, tables=used, label=name)
 
 
-def _named(
+def named(
     name: str, parameters: Mapping[str, object], tables: Mapping[str, TableName]
 ) -> tuple[str, dict[str, object], dict[str, TableName]]:
     # A warehouse refuses what the text does not use, so that a forgotten filter shows; here one set serves many files.
