@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gnn_assets.assets.daily import daily_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.graph import graph_assets
@@ -13,22 +14,31 @@ from gnn_assets.assets.scoring import scoring_assets
 from gnn_assets.assets.serving import serving_assets
 from gnn_assets.assets.sources import raw_assets
 from gnn_assets.assets.training import training_assets
+from gnn_assets.checks.daily import daily_checks
 from gnn_assets.checks.decisions import decision_checks
 from gnn_assets.checks.experiment import experiment_checks
 from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
-from gnn_assets.partitions import weekly_partitions
+from gnn_assets.partitions import daily_partitions, weekly_partitions
 from gnn_assets.resources import Platform
-from gnn_assets.schedules import experiment_job, republish_job, weekly_job, weekly_schedule
-from gnn_assets.sensors import alert_sensor, rollback_sensor
+from gnn_assets.schedules import (
+    daily_schedule,
+    experiment_job,
+    republish_job,
+    watch_job,
+    weekly_job,
+    weekly_schedule,
+)
+from gnn_assets.sensors import alert_sensor, new_data_sensor, rollback_sensor
 
 
 def build_defs(where: Environment) -> dg.Definitions:
     """The platform on an environment; its store decides which weeks there are."""
     weekly = weekly_partitions(where.settings().store)
-    job, republish = weekly_job(weekly), republish_job(weekly)
+    daily = daily_partitions(where.settings().store)
+    job, republish, watch = weekly_job(weekly), republish_job(weekly), watch_job(daily)
     return dg.Definitions(
         assets=[
             *raw_assets(weekly),
@@ -40,11 +50,19 @@ def build_defs(where: Environment) -> dg.Definitions:
             *serving_assets(weekly),
             *experiment_assets(weekly),
             *monitoring_assets(weekly),
+            *daily_assets(daily),
         ],
-        asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
-        jobs=[job, experiment_job(weekly), republish],
-        schedules=[weekly_schedule(job)],
-        sensors=[rollback_sensor(republish, where), alert_sensor(where)],
+        asset_checks=[
+            *source_checks(),
+            *decision_checks(),
+            audit_checks(),
+            *experiment_checks(),
+            *monitoring_checks(),
+            *daily_checks(),
+        ],
+        jobs=[job, experiment_job(weekly), republish, watch],
+        schedules=[weekly_schedule(job, weekly), daily_schedule(watch, daily)],
+        sensors=[rollback_sensor(republish, where), new_data_sensor(job, where), alert_sensor(where)],
         resources={"platform": Platform.of(where)},
         executor=dg.in_process_executor,
     )

@@ -21,6 +21,14 @@ def weekly_partitions(store: StoreSettings) -> dg.WeeklyPartitionsDefinition:
     )
 
 
+def daily_partitions(store: StoreSettings) -> dg.DailyPartitionsDefinition:
+    """One partition a day from the end of the store's first week on; ends with the store where that has ended."""
+    start = store.first_week + WEEK
+    # A store of one week has no day of its own yet; Dagster wants an end after the start.
+    end = max(store.last_week + WEEK, start + dt.timedelta(days=1)).isoformat() if store.last_week else None
+    return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_date=end, timezone="UTC", fmt="%Y-%m-%d")
+
+
 def as_of(partition_key: str) -> dt.date:
     """Exclusive end of the week that starts on `partition_key`."""
     return dt.date.fromisoformat(partition_key) + WEEK
