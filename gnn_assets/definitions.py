@@ -61,7 +61,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *daily_checks(),
         ],
         jobs=[job, experiment_job(weekly), republish, watch],
-        schedules=[weekly_schedule(job, weekly), daily_schedule(watch, daily)],
+        schedules=[weekly_schedule(job, where), daily_schedule(watch, where)],
         sensors=[rollback_sensor(republish, where), new_data_sensor(job, where), alert_sensor(where)],
         resources={"platform": Platform.of(where)},
         executor=dg.in_process_executor,

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from gnn_assets.environment import Environment
+from gnn_assets.partitions import newest_day, newest_week
 from gnn_assets.resources import PARTITION_TAG
 
 DAILY = ("freshness", "daily_readout")
@@ -49,7 +51,7 @@ def republish_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
     )
 
 
-def weekly_schedule(job: Any, weekly: dg.WeeklyPartitionsDefinition) -> dg.ScheduleDefinition:
+def weekly_schedule(job: Any, where: Environment) -> dg.ScheduleDefinition:
     """Mondays 05:00 UTC, for the week that ended at midnight: late events have had five hours to arrive.
 
     The week is named by the tick, not by the clock that evaluates it: a tick that was missed is made up for its own
@@ -66,7 +68,7 @@ def weekly_schedule(job: Any, weekly: dg.WeeklyPartitionsDefinition) -> dg.Sched
         description="Mondays at 05:00 UTC: the weekly job for the week that has just ended, unless that was made.",
     )
     def every_monday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        week = weekly.get_last_partition_key(current_time=context.scheduled_execution_time)
+        week = newest_week(where.settings().store, context.scheduled_execution_time)
         if week is None:
             return dg.SkipReason("No week has ended yet.")
         filters = dg.RunsFilter(job_name=job.name, tags={PARTITION_TAG: week}, statuses=MADE)
@@ -101,7 +103,7 @@ def watch_job(daily: dg.DailyPartitionsDefinition) -> Any:
     )
 
 
-def daily_schedule(job: Any, daily: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
+def daily_schedule(job: Any, where: Environment) -> dg.ScheduleDefinition:
     """Every day 07:00 UTC, for the day that ended at midnight; after Monday's weekly run has begun."""
 
     @dg.schedule(
@@ -113,7 +115,7 @@ def daily_schedule(job: Any, daily: dg.DailyPartitionsDefinition) -> dg.Schedule
         description="Every day at 07:00 UTC: is the feed alive, is the table fresh, does the experiment harm anybody.",
     )
     def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        day = daily.get_last_partition_key(current_time=context.scheduled_execution_time)
+        day = newest_day(where.settings().store, context.scheduled_execution_time)
         if day is None:
             return dg.SkipReason("No day has ended yet.")
         return dg.RunRequest(run_key=f"day-{day}", partition_key=day)

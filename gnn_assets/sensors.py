@@ -8,7 +8,7 @@ import dagster as dg
 from gnn_assets.alerts.post import look_and_post
 from gnn_assets.arrivals import RunOfWeek, State, decide, last_day_has_events, read_marks
 from gnn_assets.environment import Environment
-from gnn_assets.partitions import as_of, weekly_partitions
+from gnn_assets.partitions import as_of, newest_week
 from gnn_assets.resources import PARTITION_TAG
 from gnn_core.errors import WarehouseBusyError
 
@@ -30,7 +30,7 @@ def new_data_sensor(job: dg.JobDefinition, where: Environment) -> dg.SensorDefin
     def new_data_are_refreshed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = dt.datetime.now(dt.UTC)
         settings = where.settings()
-        week = weekly_partitions(settings.store).get_last_partition_key(current_time=now)
+        week = newest_week(settings.store, now)
         if week is None:
             return dg.SensorResult(skip_reason="No week has ended yet.")
         moment = dt.datetime.combine(as_of(week), dt.time(), tzinfo=dt.UTC)

@@ -1,6 +1,7 @@
 """What runs by itself, for which week or day: a tick that is missed, doubled, or late does no harm."""
 
 import datetime as dt
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -8,6 +9,9 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from gnn_assets.definitions import build_defs
+from gnn_assets.environment import PROJECT
+from gnn_assets.partitions import daily_partitions, newest_day, newest_week, weekly_partitions
+from gnn_core.config import load_settings
 from tests.fixtures.installation import Installation
 
 
@@ -87,6 +91,28 @@ def test_before_the_first_week_has_ended_nothing_runs(definitions, instance):
     early = dt.datetime(2025, 9, 1, 5, tzinfo=dt.UTC)
     assert tick(definitions, instance, "every_monday", early).skip_message == "No week has ended yet."
     assert tick(definitions, instance, "every_day", early).skip_message == "No day has ended yet."
+
+
+@pytest.mark.parametrize(
+    ("moment", "week", "day"),
+    [
+        ("2026-03-01T23:59", "2026-02-16", "2026-02-28"),
+        ("2026-03-02T00:00", "2026-02-23", "2026-03-01"),
+        ("2026-03-02T01:00+02:00", "2026-02-16", "2026-02-28"),
+        ("2025-09-07T12:00", None, None),
+        ("2025-09-09T00:00", "2025-09-01", "2025-09-08"),
+    ],
+)
+def test_weeks_and_days_end_at_midnight_utc(definitions, moment, week, day):
+    store = replace(load_settings(PROJECT / "configs" / "gnn_config.yaml").store, last_week=None)
+    at = dt.datetime.fromisoformat(moment)
+    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    assert (newest_week(store, at), newest_day(store, at)) == (week, day)
+    ended = replace(store, last_week=dt.date(2026, 1, 5))
+    if week and week > "2026-01-05":
+        assert (newest_week(ended, at), newest_day(ended, at)) == ("2026-01-05", "2026-01-11")
+        assert newest_day(ended, at) == daily_partitions(ended).get_last_partition_key()
+        assert newest_week(ended, at) == weekly_partitions(ended).get_last_partition_key()
 
 
 @pytest.mark.slow
