@@ -7,6 +7,7 @@ import dagster as dg
 from gnn_assets.assets.daily import daily_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
+from gnn_assets.assets.facts import fact_assets
 from gnn_assets.assets.graph import graph_assets
 from gnn_assets.assets.monitoring import monitoring_assets
 from gnn_assets.assets.rollout import rollout_assets
@@ -17,6 +18,7 @@ from gnn_assets.assets.training import training_assets
 from gnn_assets.checks.daily import daily_checks
 from gnn_assets.checks.decisions import decision_checks
 from gnn_assets.checks.experiment import experiment_checks
+from gnn_assets.checks.facts import fact_checks
 from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
@@ -42,6 +44,7 @@ def build_defs(where: Environment) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *raw_assets(weekly),
+            *fact_assets(weekly),
             *graph_assets(weekly),
             *training_assets(weekly),
             *scoring_assets(weekly),
@@ -54,6 +57,7 @@ def build_defs(where: Environment) -> dg.Definitions:
         ],
         asset_checks=[
             *source_checks(),
+            *fact_checks(),
             *decision_checks(),
             audit_checks(),
             *experiment_checks(),

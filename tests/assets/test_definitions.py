@@ -22,6 +22,7 @@ RAW = {
 }
 ASSETS = {
     **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
+    "interaction_facts": ("graph", "raw_events interaction_facts", "parquet python"),
     "temporal_split": ("graph", " ".join(RAW), "python"),
     "hetero_graph": ("graph", "temporal_split", "pytorch"),
     "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
@@ -57,6 +58,7 @@ BLOCKING = {(f"raw_{table}", "keeps_its_contract") for table in CONTRACTS}
 BLOCKING |= {("recommendation_candidates", rule) for rule in RULE_NAMES}
 INFORMING = {
     ("hetero_graph", "nothing_after_the_cutoff_is_learned"),
+    ("interaction_facts", "merged_facts_equal_a_rebuild"),
     ("eval_report", "gate_1_graph"),
     ("eval_report", "gate_1_candidate"),
     ("treatment_assignments", "the_plan_can_decide"),
@@ -114,9 +116,9 @@ def test_every_asset_is_partitioned_by_the_same_weeks_and_a_daily_look_by_days(s
     assert {name: spec.partitions_def for name, spec in specs.items()} == wanted
 
 
-def test_a_model_that_starts_warm_reads_the_week_before_and_nothing_later(specs):
+def test_what_builds_on_last_week_reads_the_week_before_and_nothing_later(specs):
     week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
-    for name in ("gnn_checkpoint", "promoted_model"):
+    for name in ("gnn_checkpoint", "promoted_model", "interaction_facts"):
         own = [d for d in specs[name].deps if d.asset_key.to_user_string() == name]
         assert [d.partition_mapping for d in own] == [week]
 

@@ -21,8 +21,8 @@ def definitions(tmp_path_factory):
 
 
 @pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as made:
+def instance(tmp_path):
+    with DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
 
 
