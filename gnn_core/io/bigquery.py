@@ -233,8 +233,8 @@ class BigQueryWarehouse:
         return int(rows["n"][0].as_py())
 
     def mark(self, table: TableName, *, time_column: str | None = None, before: dt.datetime | None = None) -> str:
-        """When a partition of the table last changed, from metadata; of those before a day, where the table is
-        partitioned by `time_column`. Rows that still stand in the streaming buffer count when they leave it.
+        """When a partition of the table last changed and how many rows there are, from metadata; of partitions before a
+        day, where the table is partitioned by `time_column`. Rows in the streaming buffer count when they leave it.
 
         Raises:
             WarehouseError: it is a view, of which BigQuery does not know when its rows changed.
@@ -245,7 +245,7 @@ class BigQueryWarehouse:
         if found.table_type != "TABLE":
             raise WarehouseError(
                 f"{label}: it is a {found.table_type.lower()}, of which nobody knows when its rows changed; make it a "
-                "table, or leave the sensor new_data off and rely on the weekly schedule"
+                "table, or switch the sensor new_data_are_refreshed off and rely on the weekly schedule"
             )
         by = found.time_partitioning.field if found.time_partitioning else None
         parameters: dict[str, object] = {"name": table.table, "buffer": "__UNPARTITIONED__"}
@@ -254,14 +254,14 @@ class BigQueryWarehouse:
             # Ids are yyyymm, yyyymmdd or yyyymmddhh: as texts they sort by time, __NULL__ behind all of them.
             only, parameters["day"] = " AND (partition_id < @day OR partition_id = '__NULL__')", f"{before:%Y%m%d}"
         rows = self.query(
-            "SELECT MAX(last_modified_time) AS changed "
+            "SELECT MAX(last_modified_time) AS changed, SUM(total_rows) AS n "
             f"FROM `{self._project}.{table.dataset}.INFORMATION_SCHEMA.PARTITIONS` "
             f"WHERE table_name = @name AND COALESCE(partition_id, '') != @buffer{only}",
             parameters=parameters,
             label=label,
         )
-        changed = rows["changed"][0].as_py()
-        return f"changed {changed.isoformat()}" if changed else "no partition yet"
+        changed, n = rows["changed"][0].as_py(), rows["n"][0].as_py()
+        return f"changed {changed.isoformat()}, {n} rows" if changed else "no partition yet"
 
     def _quote(self, table: TableName) -> str:
         return f"`{self._project}.{table.dataset}.{table.table}`"
