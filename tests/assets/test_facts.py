@@ -15,7 +15,7 @@ from tests.fixtures.installation import Installation
 
 WEEKS = ("2026-02-16", "2026-02-23", "2026-03-02", "2026-03-09")
 STORE = {"owns": {"ann": ["2010|a|b"]}, "fits": {f"p{i}": ["2010|a|b"] for i in range(5)}}
-EVENTS = [("ann", f"p{i}", "order", f"2026-02-{10 + 7 * (i // 2):02d}", f"o{i // 2}") for i in range(4)]
+EVENTS = [("ann", f"p{i}", "order", f"2026-02-{17 + 7 * (i // 2):02d}", f"o{i // 2}") for i in range(4)]
 
 
 @pytest.fixture

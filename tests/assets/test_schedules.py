@@ -60,7 +60,7 @@ def test_a_double_tick_has_the_same_run_key_which_dagster_starts_once(definition
     assert first.run_key == second.run_key
 
 
-@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.STARTED, DagsterRunStatus.QUEUED])
+@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])
 def test_a_week_that_is_made_or_being_made_is_left_alone(definitions, instance, status):
     tags = {"dagster/partition": "2026-02-23"}
     create_run_for_test(instance, job_name="weekly", status=status, tags=tags)
