@@ -10,6 +10,7 @@ Credentials come from the environment (Application Default Credentials) and are 
 from __future__ import annotations
 
 import concurrent.futures
+import datetime as dt
 import logging
 import re
 import tempfile
@@ -317,6 +318,37 @@ class BigQueryWarehouse:
         """Exact number of rows, counted by a query."""
         rows = self.query("SELECT COUNT(*) AS n FROM {table}", tables={"table": table}, label=f"rows of {table}")
         return int(rows["n"][0].as_py())
+
+    def mark(self, table: TableName, *, time_column: str | None = None, before: dt.datetime | None = None) -> str:
+        """When a partition of the table last changed and how many rows there are, from metadata; of partitions before a
+        day, where the table is partitioned by `time_column`. Rows in the streaming buffer count when they leave it.
+
+        Raises:
+            WarehouseError: it is a view, of which BigQuery does not know when its rows changed.
+        """
+        label = f"mark of {table}"
+        with ClientErrors(label, self._settings):
+            found = self._client.get_table(self._id(table), retry=self._retry)
+        if found.table_type != "TABLE":
+            raise WarehouseError(
+                f"{label}: it is a {found.table_type.lower()}, of which nobody knows when its rows changed; make it a "
+                "table, or switch the sensor new_data_are_refreshed off and rely on the weekly schedule"
+            )
+        by = found.time_partitioning.field if found.time_partitioning else None
+        parameters: dict[str, object] = {"name": table.table, "buffer": "__UNPARTITIONED__"}
+        only = ""
+        if before is not None and by is not None and by == time_column:
+            # Ids are yyyymm, yyyymmdd or yyyymmddhh: as texts they sort by time, __NULL__ behind all of them.
+            only, parameters["day"] = " AND (partition_id < @day OR partition_id = '__NULL__')", f"{before:%Y%m%d}"
+        rows = self.query(
+            "SELECT MAX(last_modified_time) AS changed, SUM(total_rows) AS n "
+            f"FROM `{self._project}.{table.dataset}.INFORMATION_SCHEMA.PARTITIONS` "
+            f"WHERE table_name = @name AND COALESCE(partition_id, '') != @buffer{only}",
+            parameters=parameters,
+            label=label,
+        )
+        changed, n = rows["changed"][0].as_py(), rows["n"][0].as_py()
+        return f"changed {changed.isoformat()}, {n} rows" if changed else "no partition yet"
 
     def _quote(self, table: TableName) -> str:
         return f"`{self._project}.{table.dataset}.{table.table}`"

@@ -6,6 +6,7 @@ SQL is GoogleSQL for every engine; tables are named `dataset.table`, both plain 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -154,3 +155,11 @@ class Warehouse(Protocol):
 
     def row_count(self, table: TableName) -> int:
         """Exact number of rows, counted by a query (metadata counters go stale)."""
+
+    def mark(self, table: TableName, *, time_column: str | None = None, before: dt.datetime | None = None) -> str:
+        """A text that changes when rows of the table arrive, change or go; of rows with `time_column` < `before` only,
+        where those are given and the engine can tell them apart.
+
+        BigQuery: the newest change of a partition, from metadata. DuckDB: number and hash of the rows. Marks are
+        comparable within an engine only.
+        """
