@@ -17,6 +17,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
@@ -26,6 +27,7 @@ __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
+    "DiscoverySettings",
     "EligibilitySettings",
     "EvaluationSettings",
     "ExperimentSettings",

@@ -32,6 +32,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.peers import PeerSettings
@@ -63,6 +64,7 @@ class Settings:
     rollout: RolloutSettings
     monitoring: MonitoringSettings
     cost: CostSettings
+    discovery: DiscoverySettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""
