@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gnn_assets.assets.discovery import discovery_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.graph import graph_assets
@@ -14,6 +15,7 @@ from gnn_assets.assets.serving import serving_assets
 from gnn_assets.assets.sources import raw_assets
 from gnn_assets.assets.training import training_assets
 from gnn_assets.checks.decisions import decision_checks
+from gnn_assets.checks.discovery import discovery_checks
 from gnn_assets.checks.experiment import experiment_checks
 from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
@@ -40,8 +42,16 @@ def build_defs(where: Environment) -> dg.Definitions:
             *serving_assets(weekly),
             *experiment_assets(weekly),
             *monitoring_assets(weekly),
+            *discovery_assets(weekly),
         ],
-        asset_checks=[*source_checks(), *decision_checks(), audit_checks(), *experiment_checks(), *monitoring_checks()],
+        asset_checks=[
+            *source_checks(),
+            *decision_checks(),
+            audit_checks(),
+            *experiment_checks(),
+            *monitoring_checks(),
+            *discovery_checks(),
+        ],
         jobs=[job, experiment_job(weekly), republish],
         schedules=[weekly_schedule(job)],
         sensors=[rollback_sensor(republish, where)],

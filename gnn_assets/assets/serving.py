@@ -122,7 +122,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "recommendation_candidates",
             {"staged.json": json_bytes(staged)},
             inputs=[promoted, stage],
-            sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
+            sections=("scoring", "eligibility", "serving", "hybrid", "publish", "discovery"),
         )
         sample = lists.table.slice(0, 8).to_pandas()[
             ["user_id", "slot", "product_id", "final_score", "source", "reason"]

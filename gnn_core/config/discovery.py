@@ -19,12 +19,16 @@ class DiscoverySettings:
     """Other people behind a reason that speaks of people; below it the reason is not given."""
     neighbours: int
     """Similar products kept of each kind (substitute, complement) and product."""
+    min_covered: float
+    """Share of the products, and of the groups of users, that should have a neighbour."""
     similar_users: int
     """Nearest audience rows kept of each row."""
-    spread_multiples: tuple[float, ...]
-    """Tried on validation: how much the similar products' orders count beside a product's own; 0 is popularity."""
+    universal_spread: float
+    """How much the orders of similar products count beside a product's own; 0 is popularity itself."""
+    universal_spreads: tuple[float, ...]
+    """Measured on validation, so that a person can move `universal_spread`."""
     universal_weights: tuple[float, ...]
-    """Tried on validation: weights of the universal ranking beside the graph's score."""
+    """Measured on validation: weights of the universal ranking beside the graph's score."""
     universal_weight: float
     """Of the universal ranking in the graph's score; 0 = it is no part of it."""
     similarity_table: str
@@ -36,10 +40,12 @@ class DiscoverySettings:
         for name in ("reason_min_people", "neighbours", "similar_users"):
             at_least(self, name, 1)
         at_least(self, "universal_weight", 0)
+        at_least(self, "universal_spread", 0)
         within(self, "max_lost_share", 0, 1)
+        within(self, "min_covered", 0, 1)
         for name in ("similarity_table", "universal_table"):
             identifier(self, name)
-        for name in ("spread_multiples", "universal_weights"):
+        for name in ("universal_spreads", "universal_weights"):
             values = getattr(self, name)
             if not values or min(values) < 0 or 0.0 not in values:
                 raise ConfigError(f"discovery.{name} is {values}; it must hold 0 and values above it")

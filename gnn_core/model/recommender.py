@@ -7,6 +7,7 @@ Shape letters: A audience rows, P products, O output, S segments.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -144,17 +145,16 @@ class GraphRecommender:
         """
         if self._user_AO is None:
             raise ShapeError("graph: path_shares before prepare")
-        model, plan = self._settings.model, self._plan
+        plan, blocks = self._plan, self.vector_blocks()
         assert plan is not None
         user_NO, product_NO = (
             side[torch.from_numpy(index)].cpu().numpy().astype(np.float64)
             for side, index in ((self._user_AO, row_N), (self._product_PO, product_N))
         )
         part_NO = user_NO * product_NO
-        vehicles, features = model.vehicle_factors, plan.inputs.cold_K.shape[0]
         # The mean lift of a product stands last among its features, beside the vehicles' difference from it.
-        owners_N = part_NO[:, :vehicles].sum(axis=1) + part_NO[:, vehicles + features - 1]
-        through_N = part_NO[:, vehicles + features : vehicles + features + model.item_factors].sum(axis=1)
+        owners_N = part_NO[:, slice(*blocks["vehicles"])].sum(axis=1) + part_NO[:, blocks["popularity"][1] - 1]
+        through_N = part_NO[:, slice(*blocks["items"])].sum(axis=1)
         own_N, nothing = np.zeros(len(row_N)), np.zeros(0, dtype=np.int64)
         if self._asked is None:
             return PathShares(own_N, owners_N, through_N, nothing, nothing, np.zeros(0))
@@ -215,6 +215,17 @@ class GraphRecommender:
         width = encoded.product_PO.shape[1]
         vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+    def vector_blocks(self) -> dict[str, tuple[int, int]]:
+        """Which columns of `product_vectors` and `user_vectors` are what: first and last + 1 of each part."""
+        _, encoded = self._fitted()
+        sizes = {
+            "vehicles": self._settings.model.vehicle_factors,
+            "popularity": encoded.graph.cold_K.shape[0],
+            "items": self._settings.model.item_factors,
+        }
+        ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
+        return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
 
     def path_weights(self) -> list[dict[str, Any]]:
         """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""
