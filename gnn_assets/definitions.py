@@ -8,6 +8,7 @@ from gnn_assets.assets.discovery import discovery_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.graph import graph_assets
+from gnn_assets.assets.impact import impact_assets
 from gnn_assets.assets.monitoring import monitoring_assets
 from gnn_assets.assets.rollout import rollout_assets
 from gnn_assets.assets.scoring import scoring_assets
@@ -17,6 +18,7 @@ from gnn_assets.assets.training import training_assets
 from gnn_assets.checks.decisions import decision_checks
 from gnn_assets.checks.discovery import discovery_checks
 from gnn_assets.checks.experiment import experiment_checks
+from gnn_assets.checks.impact import impact_checks
 from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
@@ -43,6 +45,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *experiment_assets(weekly),
             *monitoring_assets(weekly),
             *discovery_assets(weekly),
+            *impact_assets(weekly),
         ],
         asset_checks=[
             *source_checks(),
@@ -51,6 +54,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *experiment_checks(),
             *monitoring_checks(),
             *discovery_checks(),
+            *impact_checks(),
         ],
         jobs=[job, experiment_job(weekly), republish],
         schedules=[weekly_schedule(job)],

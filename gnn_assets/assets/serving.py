@@ -145,7 +145,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["recommendation_candidates"],
+        deps=["recommendation_candidates", "fitment_change_impact"],
         kinds={"sql", "table"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,
