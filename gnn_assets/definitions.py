@@ -5,10 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from gnn_assets.assets.daily import daily_assets
+from gnn_assets.assets.discovery import discovery_assets
 from gnn_assets.assets.evaluation import evaluation_assets
 from gnn_assets.assets.experiment import experiment_assets
 from gnn_assets.assets.facts import fact_assets
 from gnn_assets.assets.graph import graph_assets
+from gnn_assets.assets.impact import impact_assets
 from gnn_assets.assets.monitoring import monitoring_assets
 from gnn_assets.assets.rollout import rollout_assets
 from gnn_assets.assets.scoring import scoring_assets
@@ -18,8 +20,10 @@ from gnn_assets.assets.training import training_assets
 from gnn_assets.assets.vectors import vector_assets
 from gnn_assets.checks.daily import daily_checks
 from gnn_assets.checks.decisions import decision_checks
+from gnn_assets.checks.discovery import discovery_checks
 from gnn_assets.checks.experiment import experiment_checks
 from gnn_assets.checks.facts import fact_checks
+from gnn_assets.checks.impact import impact_checks
 from gnn_assets.checks.monitoring import monitoring_checks
 from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
@@ -59,6 +63,8 @@ def build_defs(where: Environment) -> dg.Definitions:
             *experiment_assets(weekly),
             *monitoring_assets(weekly),
             *daily_assets(daily),
+            *discovery_assets(weekly),
+            *impact_assets(weekly),
         ],
         asset_checks=[
             *source_checks(),
@@ -67,6 +73,8 @@ def build_defs(where: Environment) -> dg.Definitions:
             audit_checks(),
             *experiment_checks(),
             *monitoring_checks(),
+            *discovery_checks(),
+            *impact_checks(),
             *daily_checks(),
         ],
         jobs=[job, experiment_job(weekly, retry), republish, watch],

@@ -137,7 +137,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "recommendation_candidates",
             {"staged.json": json_bytes(staged)},
             inputs=[promoted, stage],
-            sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
+            sections=("scoring", "eligibility", "serving", "hybrid", "publish", "discovery"),
         )
         sample = lists.table.slice(0, 8).to_pandas()[
             ["user_id", "slot", "product_id", "final_score", "source", "reason"]
@@ -160,7 +160,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["recommendation_candidates"],
+        deps=["recommendation_candidates", "fitment_change_impact"],
         kinds={"sql", "table"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,

@@ -6,6 +6,7 @@ import pytest
 from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
+from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
@@ -38,7 +39,12 @@ ASSETS = {
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
     "rollout_stage": ("rollout", " ".join(RAW), "table"),
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
-    "recommendations": ("serving", "recommendation_candidates", "sql table"),
+    "fitment_change_impact": ("serving", "recommendation_candidates", "parquet sql"),
+    "recommendations": ("serving", "recommendation_candidates fitment_change_impact", "sql table"),
+    "product_similarity": ("discovery", "embeddings", "python table"),
+    "universal_ranking": ("discovery", "product_similarity gnn_checkpoint", "python table"),
+    "user_similarity": ("discovery", "embeddings", "parquet python"),
+    "cross_vehicle_discovery": ("discovery", "recommendation_candidates", "python"),
     "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
     "experiment_readout": ("experiment", " ".join(RAW) + " treatment_assignments", "python"),
     "serving_metrics": ("monitoring", "recommendations", "python"),
@@ -71,6 +77,12 @@ INFORMING = {
     ("freshness", "the_feed_is_alive"),
     ("freshness", "the_published_table_is_fresh"),
     ("daily_readout", "nobody_is_harmed"),
+    *(("product_similarity", rule.name) for rule in SIMILARITY_RULES),
+    *(("universal_ranking", rule.name) for rule in UNIVERSAL_RULES),
+    ("product_similarity", "products_have_neighbours"),
+    ("user_similarity", "groups_have_neighbours"),
+    ("universal_ranking", "the_weight_pays_or_is_zero"),
+    ("fitment_change_impact", "few_users_lose_slots"),
 }
 
 
@@ -154,7 +166,8 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
-    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", *DAILY}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "fitment_change_impact", *DAILY}
+    opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
