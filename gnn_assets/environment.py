@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,9 +69,12 @@ class Environment:
             overlays.append(self.profile_path)
         return load_settings(self.config_dir / "gnn_config.yaml", overlays)
 
-    def warehouse(self, settings: Settings, role: str = "stager") -> Warehouse:
-        """The warehouse that the settings name, as `reader`, `stager` or `publisher`."""
-        return open_warehouse(settings.warehouse, self.state_dir, role)
+    def warehouse(self, settings: Settings, role: str = "stager", labels: Mapping[str, str] | None = None) -> Warehouse:
+        """The warehouse that the settings name, as `reader`, `stager` or `publisher`; `labels` are laid over those of
+        its jobs.
+        """
+        chosen = replace(settings.warehouse, labels={**settings.warehouse.labels, **(labels or {})})
+        return open_warehouse(chosen, self.state_dir, role)
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""

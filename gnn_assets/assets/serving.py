@@ -74,13 +74,15 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         selection = Selection.from_json(judged["selection"])
         decision = decide(selection, GateVerdict.from_json(judged["decision"]))
         files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
-        warm = "not fitted: no graph model is served"
+        warm, meta = "not fitted: no graph model is served", {}
         if decision.needs_graph:
             previous, warm = models.last_week(week, "promoted_model", "serving")
             steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
             model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
-            files["serving.safetensors"] = to_bytes(model.to_checkpoint())
-        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS)
+            files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
+            files |= models.served_vectors(model, week.snapshot())
+            meta = {"device": model.device}
+        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)
         return dg.MaterializeResult(
             metadata={
                 "policy": decision.policy,

@@ -94,23 +94,16 @@ def run(week: Week = None) -> None:
 @app.command()
 @told_plainly
 def demo(
-    size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    size: Annotated[str, typer.Option(help="tiny, trial or small.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
     story: Annotated[
-        str | None,
-        typer.Option(help="Go on through experiment and rollout with a planted truth: lift, null, harm or regression."),
-    ] = None,
+        str, typer.Option(help="What is true of the customers: lift, null, harm, or regression (in the rollout).")
+    ] = "lift",
 ) -> None:
-    """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
-    from gnn_assets.cli import data, weekly
+    """The whole programme on a simulated store: weekly job, gate 1, e-mails, gate 2, shadow, first rollout steps."""
+    from gnn_assets.cli import story as module
 
-    if story is not None:
-        from gnn_assets.cli import story as module
-
-        raise typer.Exit(module.tell(story, seed, console))
-
-    data.simulate_store(size, seed, console)
-    raise typer.Exit(weekly.run_week(None, console))
+    raise typer.Exit(module.tell(story, size, seed, console))
 
 
 @app.command()

@@ -44,6 +44,11 @@ class TableName:
         return cls(dataset, table)
 
 
+def label_value(text: str) -> str:
+    """A text as the value of a job's label: lower-case letters, digits, _ and -, at most 63."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower())[:63]
+
+
 @dataclass(frozen=True)
 class JobStats:
     """What one statement cost."""
@@ -152,6 +157,18 @@ class Warehouse(Protocol):
 
     def ensure_dataset(self, dataset: str) -> None:
         """Create the dataset (schema) if it does not exist."""
+
+    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
+        """Bytes that the engine bills for jobs since a moment that carry these labels, by the value of label `by`.
+
+        From the engine's own statistics of jobs. Empty on an engine that bills nothing.
+        """
+
+    def stored_bytes(self, dataset: str) -> dict[str, int]:
+        """Bytes of each table of a dataset; of the whole file, under its name, where tables are no files.
+
+        Empty when there is no such dataset.
+        """
 
     def row_count(self, table: TableName) -> int:
         """Exact number of rows, counted by a query (metadata counters go stale)."""

@@ -228,6 +228,11 @@ class GraphRecommender:
         ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
         return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
 
+    @property
+    def device(self) -> str:
+        """Kind of device that it is fitted on and scores with, `cpu` or `cuda`: what `auto` came to."""
+        return self._device.type
+
     def path_weights(self) -> list[dict[str, Any]]:
         """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""
         self._fitted()

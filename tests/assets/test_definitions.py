@@ -8,6 +8,7 @@ from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
 from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.monitoring.weekly import CHECKS
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
 
@@ -37,7 +38,9 @@ ASSETS = {
         "python",
     ),
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
-    "rollout_stage": ("rollout", " ".join(RAW), "table"),
+    "embedding_drift": ("monitoring", "promoted_model embeddings", "python"),
+    "input_drift": ("monitoring", "temporal_split input_drift", "python"),
+    "rollout_stage": ("rollout", " ".join(RAW) + " embedding_drift input_drift", "table"),
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
     "fitment_change_impact": ("serving", "recommendation_candidates", "parquet sql"),
     "recommendations": ("serving", "recommendation_candidates fitment_change_impact", "sql table"),
@@ -52,7 +55,8 @@ ASSETS = {
     "cost_ledger": ("monitoring", "recommendations", "table"),
     "program_status": (
         "monitoring",
-        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger shadow_comparison "
+        "embedding_drift input_drift",
         "python",
     ),
 }
@@ -70,9 +74,9 @@ INFORMING = {
     ("treatment_assignments", "the_plan_can_decide"),
     ("experiment_readout", "gate_2"),
     ("rollout_stage", "the_rollout_needs_nobody"),
-    ("serving_metrics", "cold_users_are_served"),
-    ("serving_metrics", "few_slots_fall_back"),
-    ("serving_metrics", "lists_are_not_all_alike"),
+    *(("serving_metrics", name) for name in CHECKS),
+    ("embedding_drift", "the_vectors_keep_their_limits"),
+    ("input_drift", "the_inputs_are_what_they_were"),
     ("cost_ledger", "the_month_is_within_budget"),
     ("freshness", "the_feed_is_alive"),
     ("freshness", "the_published_table_is_fresh"),
@@ -168,6 +172,7 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
     opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "fitment_change_impact", *DAILY}
     opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery"}
+    opens |= {"embedding_drift", "program_status"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
@@ -192,7 +197,7 @@ def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
-        ("experiment", {*RAW, "experiment_readout", "rollout_stage"}),
+        ("experiment", {*RAW, "experiment_readout", "rollout_stage", "program_status"}),
         ("republish", {"rollout_stage", "recommendation_candidates", "recommendations"}),
         ("watch", set(DAILY)),
     ],
@@ -205,12 +210,42 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
 
 
 def _asked(where, definitions):
-    (sensor,) = (s for s in definitions.sensors if s.name == "rollback_is_published")
+    sensor = next(s for s in definitions.sensors if s.name == "rollback_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     context = dg.build_sensor_context(
         instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
     )
     return sensor.evaluate_tick(context)
+
+
+def _after_failure(where, definitions, partition):
+    sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            definitions.resolve_job_def("weekly"), tags={"dagster/partition": partition} if partition else {}
+        )
+        failed = dg.DagsterEvent(
+            event_type_value="PIPELINE_FAILURE", job_name="weekly", message="failed", event_specific_data=None
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_instance=instance, dagster_run=run, dagster_event=failed
+        ).for_run_failure()
+        return sensor(context)
+
+
+def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
+    where = Installation.create(tmp_path / "store").environment
+    definitions = build_defs(where)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.25)
+    request = _after_failure(where, definitions, "2026-03-02")
+    assert request.partition_key == "2026-03-02"
+    assert "names no week" in _after_failure(where, definitions, None).skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=False, share=1.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
 
 
 def _stage(where, week, **values):
