@@ -342,6 +342,35 @@ def gates(
     bench_gates.gates(console, runs=runs, seed=seed, users_file=users, json_file=json_file)
 
 
+@bench_app.command()
+@told_plainly
+def diversity(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(help="sports, beauty, simulated_small …; repeatable. Left out: these three."),
+    ] = None,
+    cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden; repeatable. Left out: 90.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of split or simulation.")] = 1,
+    strength: Annotated[list[float] | None, typer.Option(help="Strengths, 0 first; repeatable.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
+    plan: Annotated[bool, typer.Option(help="Only say which fits are missing and how long they take.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """Recall of diversified lists against how different their products are, on validation windows. Resumes."""
+    from gnn_assets.cli import bench_diversity
+
+    bench_diversity.diversity(
+        console,
+        source=source,
+        stores=store or (),
+        colds=cold or (),
+        seeds=seeds,
+        strengths=strength or (),
+        plan_only=plan,
+        json_file=json_file,
+    )
+
+
 def parse_week(text: str | None) -> dt.date | None:
     """A Monday, or an error that says which day it is."""
     from gnn_core.errors import ConfigError
