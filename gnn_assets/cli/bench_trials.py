@@ -11,8 +11,10 @@ from rich.table import Table
 
 from gnn_assets.cli.bench import duration
 from gnn_assets.environment import PROJECT, Environment
+from gnn_core.benchmark.against_defaults import Compared
 from gnn_core.benchmark.results import Results, code_digest
 from gnn_core.benchmark.spec import Spec
+from gnn_core.benchmark.tables import lift_text
 from gnn_core.benchmark.trials import Trial, Trials, trial_specs
 from gnn_core.errors import DataError
 
@@ -76,6 +78,27 @@ class Progress:
     def ended(self, trial: Trial, facts: Mapping[str, Any]) -> None:
         """Its results are stored."""
         self._console.print(f"    {facts['seconds']:.1f} s", markup=False, highlight=False)
+
+
+def compared_table(rows: Sequence[Compared], console: Console) -> None:
+    """Settings of one store against the defaults, the best first."""
+    first = next(row for row in rows if row.lift is None)
+    n_users = next((row.lift.n_users for row in rows if row.lift is not None), 0)
+    cells = [
+        (
+            row.name,
+            f"{row.recall:.4f}",
+            lift_text(row.lift) if row.lift is not None else "",
+            "" if row.p_holm is None else f"{row.p_holm:.3f}",
+            " ".join(map(str, row.best_steps)),
+            f"{row.seconds:.0f}",
+        )
+        for row in sorted(rows, key=lambda row: -row.recall)
+    ]
+    columns = ("setting", "Recall@10", "over the defaults", "p (Holm)", "kept steps", "seconds")
+    n_seeds = len(first.by_seed)
+    seeds = f"{n_seeds} seed{'s' if n_seeds != 1 else ''}"
+    show(console, f"{first.cell}: validation windows, {n_users:,d} users, {seeds}", columns, cells)
 
 
 def show(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

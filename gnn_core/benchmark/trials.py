@@ -163,6 +163,10 @@ class Trials:
     code: str
     """Digest of the code that was loaded."""
     overlays: tuple[Path | Mapping[str, Any], ...] = ()
+    opened: Callable[[Spec], ValidationStore] | None = None
+    """Reads a spec's store; None = by `open_store`."""
+    data: Callable[[Spec], str] | None = None
+    """Digest of a spec's data; None = of its files."""
 
     @property
     def settings(self) -> Settings:
@@ -176,7 +180,7 @@ class Trials:
     def seconds(self, trial: Trial) -> float:
         """Expected, from what was measured before, or guessed."""
         known = self.results.seconds()
-        asked = trial.spec if trial.spec.kind != SIMULATED else replace(trial.spec, kind=COLD)
+        asked = trial.spec if trial.spec.kind in (COLD, WARM) else replace(trial.spec, kind=COLD)
         return known.get(duration_name(trial.spec, trial.names[0]), estimate(asked, GRAPH, GRAPH, known))
 
     def run(
@@ -186,7 +190,7 @@ class Trials:
         waiting = self.missing(trials)
         remaining = sum(self.seconds(t) for t in waiting)
         for spec in dict.fromkeys(t.spec for t in waiting):
-            store = open_store(spec, self.source, self.config, self.overlays)
+            store = self._open(spec)
             for trial in (t for t in waiting if t.spec == spec):
                 expected = self.seconds(trial)
                 if watcher is not None:
@@ -206,9 +210,14 @@ class Trials:
             for trial in trials
         }
 
+    def _open(self, spec: Spec) -> ValidationStore:
+        if self.opened is not None:
+            return self.opened(spec)
+        return open_store(spec, self.source, self.config, self.overlays)
+
     def _key(self, trial: Trial, name: str) -> str:
-        settings = changed(self.settings, trial.changes)
-        return cell_key(trial.spec, name, GRAPH, settings, data_digest(trial.spec, self.source), self.code)
+        data = data_digest(trial.spec, self.source) if self.data is None else self.data(trial.spec)
+        return cell_key(trial.spec, name, GRAPH, changed(self.settings, trial.changes), data, self.code)
 
 
 def judge_ranking(store: ValidationStore, trial: Trial, settings: Settings) -> dict[str, CellResult]:
