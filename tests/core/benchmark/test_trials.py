@@ -272,8 +272,9 @@ def test_difference_and_part_types_of_lists_by_hand() -> None:
 
 
 def test_the_curve_of_diversity_rises_in_difference_and_starts_at_off(source: Path, tmp_path: Path) -> None:
-    # Two make/models have one way to differ in taste, along which all products of one are alike.
-    trials = trials_in(source, tmp_path, {"model": {"vehicle_factors": 0, "item_factors": 8}})
+    # Two make/models differ in taste in one way, along which products of one are alike; and have one part type each.
+    overlay = {"model": {"vehicle_factors": 0, "item_factors": 8}, "scoring": {"max_per_part_type": 10}}
+    trials = trials_in(source, tmp_path, overlay)
     plan = [diversity_trial(spec_of(source), (0.0, 0.3, 1.0))]
     points = curve(trials.run(plan, judge_lists), trials.settings.evaluation)
     assert [p.strength for p in points] == [0.0, 0.3, 1.0]
