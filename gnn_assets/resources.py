@@ -132,6 +132,8 @@ class Platform(ConfigurableResource):
     environment: str
     config_dir: str
     state_dir: str
+    overlay: str = ""
+    """One more overlay; empty = none."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Platform":
@@ -140,11 +142,13 @@ class Platform(ConfigurableResource):
             environment=environment.name,
             config_dir=str(environment.config_dir),
             state_dir=str(environment.state_dir),
+            overlay="" if environment.overlay is None else str(environment.overlay),
         )
 
     def where(self) -> Environment:
         """The environment as the core of this package knows it."""
-        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir))
+        overlay = Path(self.overlay) if self.overlay else None
+        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir), overlay)
 
     def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
         """Open the partition that a step works on."""

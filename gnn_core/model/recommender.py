@@ -190,6 +190,21 @@ class GraphRecommender:
         encoded = self._fitted()[1]
         return torch.cat([encoded.product_PO, encoded.bias_P[:, None]], dim=1).cpu().numpy()
 
+    def likeness_vectors(self) -> NDArray[np.float64]:
+        """(P, D + I) unit vectors whose inner product says how alike two products are: the parts of c_p that tell one
+        user from another, which are the factors of the vehicles' lift and of the item graph, as the score weighs them.
+
+        Left out is what says how good a product is for everyone: with popularity and bias in it, hardly any two listed
+        products are below a cosine of .9, whatever they are for (`gnn bench diversity`, likeness). So is p/|p|: a
+        product of little evidence points at its slack, and all such products would be one.
+        """
+        self._fitted()
+        assert self._plan is not None
+        factors = self._plan.constants.factors
+        told = np.concatenate([factors.product_PD, factors.right_PI], axis=1).astype(np.float64)
+        length_P = np.sqrt(np.square(told).sum(axis=1, keepdims=True))
+        return np.divide(told, length_P, out=np.zeros_like(told), where=length_P > 0)
+
     def user_vectors(self, audience: Audience) -> NDArray[np.float32]:
         """(A, O + 1) of [c_u, s · u/|u|, 1], from vehicles and history alone: new users need no retraining.
 

@@ -24,8 +24,9 @@ from gnn_core.publishing.schema import RECOMMENDATIONS, SOURCES
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.candidates import Candidates
+from gnn_core.scoring.diversity import ListMaker
 from gnn_core.scoring.hybrid import Hybrid
-from gnn_core.scoring.rank import Bool, Float, checked_block, require_finite, top_k_with_rules
+from gnn_core.scoring.rank import Bool, Float, checked_block, require_finite
 from gnn_core.scoring.rows import Lists, Proofs, RowContext, build_rows, prove
 from gnn_core.snapshot import Int, Snapshot
 
@@ -190,20 +191,13 @@ def _score(
     blocks = _Blocks(
         [*(s.policy for s in shares), *(r for r in (sql, gnn) if r is not None)], audience, len(train.product_ids)
     )
+    makers = [ListMaker(share.policy, train, settings.scoring) for share in shares]
     for start, stop in _spans(len(audience), settings.scoring.block_rows):
         blocks.clear()
         mask, purchased = candidates.mask(start, stop), candidates.purchased(start, stop)
-        for policy, its in zip((s.policy for s in shares), lists, strict=True):
-            index, final = top_k_with_rules(
-                blocks.of(policy, start, stop, mask),
-                mask,
-                purchased,
-                train.part_type_P,
-                train.base_P,
-                settings.scoring.max_per_part_type,
-                settings.scoring.slots,
-                name=policy.name,
-            )
+        for policy, maker, its in zip((s.policy for s in shares), makers, lists, strict=True):
+            scores = blocks.of(policy, start, stop, mask)
+            index, final = maker.lists(scores, mask, purchased, settings.scoring.slots)
             its.product_AK[start:stop], its.final_AK[start:stop] = index, final
             for component, column in ((sql, its.sql_AK), (gnn, its.gnn_AK)):
                 if component is not None and column is not None:
