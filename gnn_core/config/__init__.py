@@ -17,6 +17,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
 from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
@@ -32,6 +33,7 @@ __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
+    "DiscoverySettings",
     "EligibilitySettings",
     "EmbeddingSettings",
     "EvaluationSettings",

@@ -87,6 +87,7 @@ class TrainingSettings:
     embedding_learning_rate: float
     weight_decay: float
     max_steps: int
+    """Gradient steps at most; 0 keeps the initialisation."""
     batch_size: int
     validate_every: int
     patience: int
@@ -121,7 +122,6 @@ class TrainingSettings:
         shares(self, "negative_mix")
         within(self, "fitting_loss_weight", 0, 1)
         for name in (
-            "max_steps",
             "batch_size",
             "validate_every",
             "patience",
@@ -129,6 +129,7 @@ class TrainingSettings:
             "negatives_per_positive",
         ):
             at_least(self, name, 1)
+        at_least(self, "max_steps", 0)
         at_least(self, "folds", 2)
         for name in ("longest_history", "threads"):
             at_least(self, name, 1)

@@ -32,6 +32,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
 from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
@@ -73,6 +74,7 @@ class Settings:
     kubernetes: KubernetesSettings
     alerts: AlertSettings
     arrivals: ArrivalSettings
+    discovery: DiscoverySettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""

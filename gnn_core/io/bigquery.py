@@ -10,8 +10,8 @@ Credentials come from the environment (Application Default Credentials) and are 
 from __future__ import annotations
 
 import concurrent.futures
+import datetime as dt
 import logging
-import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ from gnn_core.io.bigquery_api import (
 )
 from gnn_core.io.bigquery_jobs import derived_job_id, fresh_job_id, run_once
 from gnn_core.io.sql import Statement, prepare
-from gnn_core.io.warehouse import JobStats, TableName
+from gnn_core.io.warehouse import JobStats, TableName, label_value
 
 log = logging.getLogger(__name__)
 
@@ -283,6 +283,30 @@ class BigQueryWarehouse:
             item.table_id for item in found if item.table_type == "TABLE" and item.table_id.startswith(prefix)
         )
 
+    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
+        """Bytes billed for queries since a moment that carry these labels, by the value of `by`.
+
+        Of all identities, since steps run under several; that needs bigquery.jobs.listAll (BigQuery Resource Viewer).
+        """
+        found: dict[str, int] = {}
+        with ClientErrors("bytes billed", self._settings):
+            for job in self._client.list_jobs(min_creation_time=since, all_users=True, retry=self._retry):
+                own = job.labels or {}
+                if by not in own or any(own.get(key) != value for key, value in labels.items()):
+                    continue
+                # Load and copy jobs bill nothing, and say nothing about it.
+                found[own[by]] = found.get(own[by], 0) + int(getattr(job, "total_bytes_billed", None) or 0)
+        return found
+
+    def stored_bytes(self, dataset: str) -> dict[str, int]:
+        """Logical bytes of each table, from the tables' own statistics."""
+        sizes = {}
+        for name in self.list_tables(dataset):
+            with ClientErrors(f"size of {dataset}.{name}", self._settings):
+                table = self._client.get_table(self._id(TableName(dataset, name)), retry=self._retry)
+            sizes[name] = int(table.num_bytes or 0)
+        return sizes
+
     def drop(self, table: TableName) -> None:
         """Drop a table or view if it exists."""
         with ClientErrors(f"drop {table}", self._settings):
@@ -318,6 +342,37 @@ class BigQueryWarehouse:
         rows = self.query("SELECT COUNT(*) AS n FROM {table}", tables={"table": table}, label=f"rows of {table}")
         return int(rows["n"][0].as_py())
 
+    def mark(self, table: TableName, *, time_column: str | None = None, before: dt.datetime | None = None) -> str:
+        """When a partition of the table last changed and how many rows there are, from metadata; of partitions before a
+        day, where the table is partitioned by `time_column`. Rows in the streaming buffer count when they leave it.
+
+        Raises:
+            WarehouseError: it is a view, of which BigQuery does not know when its rows changed.
+        """
+        label = f"mark of {table}"
+        with ClientErrors(label, self._settings):
+            found = self._client.get_table(self._id(table), retry=self._retry)
+        if found.table_type != "TABLE":
+            raise WarehouseError(
+                f"{label}: it is a {found.table_type.lower()}, of which nobody knows when its rows changed; make it a "
+                "table, or switch the sensor new_data_are_refreshed off and rely on the weekly schedule"
+            )
+        by = found.time_partitioning.field if found.time_partitioning else None
+        parameters: dict[str, object] = {"name": table.table, "buffer": "__UNPARTITIONED__"}
+        only = ""
+        if before is not None and by is not None and by == time_column:
+            # Ids are yyyymm, yyyymmdd or yyyymmddhh: as texts they sort by time, __NULL__ behind all of them.
+            only, parameters["day"] = " AND (partition_id < @day OR partition_id = '__NULL__')", f"{before:%Y%m%d}"
+        rows = self.query(
+            "SELECT MAX(last_modified_time) AS changed, SUM(total_rows) AS n "
+            f"FROM `{self._project}.{table.dataset}.INFORMATION_SCHEMA.PARTITIONS` "
+            f"WHERE table_name = @name AND COALESCE(partition_id, '') != @buffer{only}",
+            parameters=parameters,
+            label=label,
+        )
+        changed, n = rows["changed"][0].as_py(), rows["n"][0].as_py()
+        return f"changed {changed.isoformat()}, {n} rows" if changed else "no partition yet"
+
     def _quote(self, table: TableName) -> str:
         return f"`{self._project}.{table.dataset}.{table.table}`"
 
@@ -325,8 +380,7 @@ class BigQueryWarehouse:
         return f"{self._project}.{table.dataset}.{table.table}"
 
     def _labels(self, label: str) -> dict[str, str]:
-        # Values of labels: lower-case letters, digits, _ and -, at most 63.
-        return {**self._settings.labels, "statement": re.sub(r"[^a-z0-9_-]+", "-", label.lower())[:63]}
+        return {**self._settings.labels, "statement": label_value(label)}
 
     def _table(self, table: TableName) -> Any:
         """What BigQuery knows of a table or view; None when there is none."""

@@ -6,6 +6,7 @@ SQL is GoogleSQL for every engine; tables are named `dataset.table`, both plain 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class TableName:
         if not dot:
             raise WarehouseError(f"{text!r} is no table name; write dataset.table")
         return cls(dataset, table)
+
+
+def label_value(text: str) -> str:
+    """A text as the value of a job's label: lower-case letters, digits, _ and -, at most 63."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower())[:63]
 
 
 @dataclass(frozen=True)
@@ -152,5 +158,25 @@ class Warehouse(Protocol):
     def ensure_dataset(self, dataset: str) -> None:
         """Create the dataset (schema) if it does not exist."""
 
+    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
+        """Bytes that the engine bills for jobs since a moment that carry these labels, by the value of label `by`.
+
+        From the engine's own statistics of jobs. Empty on an engine that bills nothing.
+        """
+
+    def stored_bytes(self, dataset: str) -> dict[str, int]:
+        """Bytes of each table of a dataset; of the whole file, under its name, where tables are no files.
+
+        Empty when there is no such dataset.
+        """
+
     def row_count(self, table: TableName) -> int:
         """Exact number of rows, counted by a query (metadata counters go stale)."""
+
+    def mark(self, table: TableName, *, time_column: str | None = None, before: dt.datetime | None = None) -> str:
+        """A text that changes when rows of the table arrive, change or go; of rows with `time_column` < `before` only,
+        where those are given and the engine can tell them apart.
+
+        BigQuery: the newest change of a partition, from metadata. DuckDB: number and hash of the rows. Marks are
+        comparable within an engine only.
+        """

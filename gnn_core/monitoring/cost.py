@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from gnn_core.io.warehouse import TableName, Warehouse
 
 QUERY, CPU, GPU, STORAGE = "query", "cpu", "gpu", "storage"
 UNITS = {QUERY: "bytes billed", CPU: "seconds", GPU: "seconds", STORAGE: "byte-days"}
+UNKNOWN_BILLING = "Bytes billed could not be read, so that queries are missing from the sum"
 OK, WARN, STOP = "within budget", "over budget", "no further training"
 _TIB, _GIB = 2.0**40, 2.0**30
 _DAYS_PER_MONTH = 30.0
@@ -118,6 +119,35 @@ def month_cost(charges: Iterable[Charge], month: str, settings: CostSettings, *,
     else:
         state, sentence = OK, f"{figures}."
     return MonthCost(month, total, budget, state, _sums(mine, "asset"), _sums(mine, "kind"), sentence)
+
+
+def storage_charges(
+    stored: Mapping[str, int], before: Sequence[Charge], *, at: dt.datetime, run_id: str, settings: CostSettings
+) -> list[Charge]:
+    """What is stored, for the time since storage was last charged, but no longer than a month.
+
+    The first reading charges nothing: since when the bytes lay there is not known. It is a row nevertheless, from
+    which the next one counts.
+
+    Args:
+        stored: bytes by asset or table.
+        before: the ledger so far.
+    """
+    last = max((c.at for c in before if c.kind == STORAGE and c.at <= at), default=at)
+    days = min((at - last) / dt.timedelta(days=1), _DAYS_PER_MONTH)
+    return [
+        charge(STORAGE, size * days, asset=name, at=at, run_id=run_id, settings=settings)
+        for name, size in sorted(stored.items())
+    ]
+
+
+def months(charges: Iterable[Charge]) -> dict[str, float]:
+    """USD by month (YYYY-MM, UTC), oldest first."""
+    found: dict[str, float] = {}
+    for item in charges:
+        name = f"{item.at.astimezone(dt.UTC):%Y-%m}"
+        found[name] = found.get(name, 0.0) + item.usd
+    return dict(sorted(found.items()))
 
 
 def cost_table(settings: Settings) -> TableName:
