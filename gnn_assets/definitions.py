@@ -24,6 +24,8 @@ from gnn_assets.checks.serving import audit_checks
 from gnn_assets.checks.sources import source_checks
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import daily_partitions, weekly_partitions
+from gnn_assets.pods import executor
+from gnn_assets.policy import retries
 from gnn_assets.resources import Platform
 from gnn_assets.schedules import (
     daily_schedule,
@@ -38,10 +40,11 @@ from gnn_assets.sensors import alert_sensor, new_data_sensor, rollback_sensor
 
 def build_defs(where: Environment) -> dg.Definitions:
     """The platform on an environment; its store decides which weeks there are."""
-    weekly = weekly_partitions(where.settings().store)
-    daily = daily_partitions(where.settings().store)
-    job, republish, watch = weekly_job(weekly), republish_job(weekly), watch_job(daily)
-    return dg.Definitions(
+    settings = where.settings()
+    weekly, retry = weekly_partitions(settings.store), retries(settings.kubernetes)
+    daily = daily_partitions(settings.store)
+    job, republish, watch = weekly_job(weekly, retry), republish_job(weekly, retry), watch_job(daily, retry)
+    platform = dg.Definitions(
         assets=[
             *raw_assets(weekly),
             *fact_assets(weekly),
@@ -64,12 +67,15 @@ def build_defs(where: Environment) -> dg.Definitions:
             *monitoring_checks(),
             *daily_checks(),
         ],
-        jobs=[job, experiment_job(weekly), republish, watch],
+        jobs=[job, experiment_job(weekly, retry), republish, watch],
         schedules=[weekly_schedule(job, where), daily_schedule(watch, where)],
         sensors=[rollback_sensor(republish, where), new_data_sensor(job, where), alert_sensor(where)],
         resources={"platform": Platform.of(where)},
-        executor=dg.in_process_executor,
     )
+    steps = [*(platform.assets or ()), *(platform.asset_checks or ())]
+    # The executor of every job that names none, which is each of ours.
+    where_steps_run = executor(settings.kubernetes, steps, str(where.training_dir))
+    return dg.Definitions.merge(platform, dg.Definitions(executor=where_steps_run))
 
 
 def load() -> dg.Definitions:

@@ -17,6 +17,7 @@ from pathlib import Path
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.emulators import gcs_options
 from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import Warehouse
 
@@ -55,6 +56,11 @@ class Environment:
         """Folder of Dagster's own state."""
         return self.state_dir / "dagster"
 
+    @property
+    def training_dir(self) -> Path:
+        """Folder where a training leaves what a killed run resumes from."""
+        return self.state_dir / "training"
+
     def settings(self) -> Settings:
         """Base file, environment overlay, store profile; read anew each time, so that an edit is seen."""
         overlays = [self.config_dir / f"{self.name}.yaml"]
@@ -68,7 +74,8 @@ class Environment:
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""
-        return ArtifactStore(self.artifact_root(settings), settings, git_commit=git_commit())
+        root = self.artifact_root(settings)
+        return ArtifactStore(root, settings, git_commit=git_commit(), storage_options=gcs_options(root))
 
     def artifact_root(self, settings: Settings) -> str:
         """Where artifacts and the documents beside them lie."""

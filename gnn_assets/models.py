@@ -24,8 +24,8 @@ from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import Checkpoint, from_bytes
 
-GRAPH_SECTIONS = ("graph", "model", "training", "split", "evaluation")
-"""Settings that shape a fitted graph model: the last two say which earlier choices teach its weights."""
+GRAPH_SECTIONS = ("graph", "paths", "model", "training", "split", "evaluation")
+"""Settings that shape a fitted graph model: `split` and `evaluation` say which earlier choices teach its weights."""
 
 
 def eligible_products(week: Week, snapshot: Snapshot) -> NDArray[np.bool_]:

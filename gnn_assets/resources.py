@@ -144,5 +144,5 @@ class Platform(ConfigurableResource):
             store=where.artifacts(settings),
             warehouse=where.warehouse(settings),
             tables=partitions.week_tables(key, settings.warehouse.work_dataset),
-            scratch=where.state_dir / "training",
+            scratch=where.training_dir,
         )

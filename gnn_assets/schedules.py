@@ -14,40 +14,39 @@ DAILY = ("freshness", "daily_readout")
 """Assets of a day; everything else is of a week."""
 
 
-def weekly_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def weekly_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Snapshot → train → judge → decide → score → audit → publish, for one week."""
     return dg.define_asset_job(
         "weekly",
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*DAILY),
         partitions_def=weekly,
         description="Snapshot, train, judge, decide, score, audit and publish one week.",
-        # One process: DuckDB admits no second one, and steps share the coded snapshot in memory.
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "weekly"},
+        op_retry_policy=retry,
     )
 
 
-def experiment_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def experiment_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Snapshot → read the experiment → move the rollout, without training or publishing anything."""
     return dg.define_asset_job(
         "experiment",
         selection=dg.AssetSelection.groups("sources") | dg.AssetSelection.assets("experiment_readout", "rollout_stage"),
         partitions_def=weekly,
         description="Snapshot the week, read the experiment as of its end, and move the rollout; nothing is trained.",
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "experiment"},
+        op_retry_policy=retry,
     )
 
 
-def republish_job(weekly: dg.WeeklyPartitionsDefinition) -> Any:
+def republish_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """Decide the share again → score → audit → publish, for a move of the rollout that cannot wait for Monday."""
     return dg.define_asset_job(
         "republish",
         selection=dg.AssetSelection.assets("rollout_stage", "recommendation_candidates", "recommendations"),
         partitions_def=weekly,
         description="Make and publish the week's table again under the rollout's present share; nothing is trained.",
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "republish"},
+        op_retry_policy=retry,
     )
 
 
@@ -91,15 +90,15 @@ MADE = [
 """States of a run that make another one of the same week pointless."""
 
 
-def watch_job(daily: dg.DailyPartitionsDefinition) -> Any:
+def watch_job(daily: dg.DailyPartitionsDefinition, retry: dg.RetryPolicy | None = None) -> Any:
     """The daily look: is the feed alive, is the table fresh, does the experiment harm anybody."""
     return dg.define_asset_job(
         "watch",
         selection=dg.AssetSelection.assets(*DAILY),
         partitions_def=daily,
         description="Daily: age of inputs and of the published table, and a reading of the experiment as of the day.",
-        executor_def=dg.in_process_executor,
         tags={"gnn/kind": "watch"},
+        op_retry_policy=retry,
     )
 
 

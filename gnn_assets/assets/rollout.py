@@ -67,6 +67,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             append_move(week.warehouse, week.settings, made)
             moves = [*moves, made]
         share = served_share(moves, week.settings.serving.hybrid_share)
+        now = stage_of(moves)
         read = [{"name": g.name, "state": g.state, "sentence": g.sentence} for g in guards]
         content: dict[str, object] = {
             "share": share,
@@ -76,7 +77,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "reason": made.reason if made else "The rollout is not running.",
             "alerts": bool(made and made.alerts),
             "needs_decision": bool(made and made.needs_decision),
-            "rolled_back": bool(moves and stage_of(moves).rolled_back),
+            "rolled_back": now is not None and now.rolled_back,
             "guards": read,
         }
         artifact = week.write("rollout_stage", {"stage.json": json_bytes(content)}, sections=("rollout", "serving"))

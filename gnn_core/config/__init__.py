@@ -17,10 +17,12 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.operations import AlertSettings, ArrivalSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 
 __all__ = [
@@ -35,9 +37,12 @@ __all__ = [
     "Gate1Settings",
     "GraphSettings",
     "HybridSettings",
+    "KubernetesSettings",
     "ModelSettings",
     "MonitoringSettings",
+    "PathSettings",
     "PeerSettings",
+    "PodSettings",
     "PublishSettings",
     "RolloutSettings",
     "ScoringSettings",
@@ -46,6 +51,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TolerationSettings",
     "TrainingSettings",
     "WarehouseSettings",
     "load_settings",

@@ -32,9 +32,11 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.operations import AlertSettings, ArrivalSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
 from gnn_core.errors import ConfigError
 
@@ -50,6 +52,7 @@ class Settings:
     eligibility: EligibilitySettings
     split: SplitSettings
     graph: GraphSettings
+    paths: PathSettings
     model: ModelSettings
     training: TrainingSettings
     baseline: BaselineSettings
@@ -64,6 +67,7 @@ class Settings:
     rollout: RolloutSettings
     monitoring: MonitoringSettings
     cost: CostSettings
+    kubernetes: KubernetesSettings
     alerts: AlertSettings
     arrivals: ArrivalSettings
 

@@ -6,15 +6,12 @@ BigQuery takes longer to import than most commands on a DuckDB file take to run,
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gnn_core.config.data import WarehouseSettings
-from gnn_core.errors import WarehouseError
 from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.io.emulators import bigquery_addresses
 from gnn_core.io.warehouse import Warehouse
-
-EMULATOR_REST, EMULATOR_GRPC = "BIGQUERY_EMULATOR_HOST", "BIGQUERY_STORAGE_EMULATOR_HOST"
 
 
 def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
@@ -28,14 +25,11 @@ def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
     """
     if settings.engine == "duckdb":
         return DuckDbWarehouse(state_dir / "warehouse.duckdb", settings)
-    rest, storage = os.environ.get(EMULATOR_REST), os.environ.get(EMULATOR_GRPC)
-    if not rest and not storage:
-        from gnn_core.io.bigquery import BigQueryWarehouse
+    if emulator := bigquery_addresses():
+        return open_emulator(settings, *emulator)
+    from gnn_core.io.bigquery import BigQueryWarehouse
 
-        return BigQueryWarehouse(settings)
-    if not rest or not storage:
-        raise WarehouseError(f"{EMULATOR_REST} and {EMULATOR_GRPC} go together; set both or none")
-    return open_emulator(settings, rest, storage)
+    return BigQueryWarehouse(settings)
 
 
 def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> Warehouse:

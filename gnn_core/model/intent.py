@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
 from gnn_core.model.history import TERMS, HistoryQueries, history_terms
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices, fit_logit
-from gnn_core.model.paths import PRODUCT_FEATURES
 from gnn_core.snapshot import Int
 
 DENSE = (*PRODUCT_FEATURES, "lift", "items")
@@ -80,8 +80,8 @@ class Window:
     fits_SP: sparse.csr_matrix
 
 
-def fit_intent(windows: list[Window], *, sparse_terms: bool, seed: int) -> IntentWeights:
-    """Weights under which what users with a past took is most likely."""
+def fit_intent(windows: list[Window], settings: PathSettings, *, sparse_terms: bool, seed: int) -> IntentWeights:
+    """Weights under which what users with a past took is most likely; penalties are those of the paths."""
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
     prior = PRIOR_SPARSE if sparse_terms else PRIOR_DENSE
     rng = np.random.default_rng(seed)
@@ -93,7 +93,7 @@ def fit_intent(windows: list[Window], *, sparse_terms: bool, seed: int) -> Inten
         chosen = np.sort(rng.permutation(n)[:kept])
         part_of = rng.integers(0, _PARTS, size=len(chosen))
         parts.extend(window_choices(window, chosen[part_of == k], rng, sparse_terms) for k in range(_PARTS))
-    return IntentWeights(fit_logit(parts, names, prior))
+    return IntentWeights(fit_logit(parts, names, prior, settings))
 
 
 def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, sparse_terms: bool) -> Choices:

@@ -32,6 +32,7 @@ from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, f
 from gnn_core.training.constants import Weights
 from gnn_core.training.determinism import pick_device, pinned
 from gnn_core.training.plan import Plan, build_plan
+from gnn_core.training.stored_constants import CONSTANTS, from_tensors, to_tensors
 from gnn_core.training.trainer import Progress, Trainer
 from gnn_core.training.warm_start import Rows, start_from, table_rows
 
@@ -149,7 +150,7 @@ class GraphRecommender:
         row = start + np.flatnonzero(np.diff(asked.all_RP.indptr)[start:stop])
         if not len(row):
             return
-        terms = history_terms(asked.rows(row), plan.items)
+        terms = history_terms(asked.rows(row), plan.constants.items)
         for weight, term in zip(plan.weights.intent.term_T, terms, strict=True):
             entry = np.repeat(row - start, np.diff(term.indptr))
             scores[entry, term.indices] += weight * term.data.astype(np.float32)
@@ -197,11 +198,12 @@ class GraphRecommender:
         ]
 
     def to_checkpoint(self) -> Checkpoint:
-        """Weights, optimizer moments, and what they belong to; without wall times, so that equal runs are equal."""
+        """Weights, moments, constants, and what they belong to; without wall times, so that equal runs are equal."""
         network, plan = self._fitted()[0], self._plan
         assert plan is not None
         tensors = {MODEL + name: t.detach().cpu() for name, t in network.state_dict().items()}
         tensors |= {OPTIMIZER + name: t.cpu() for name, t in self._moments.items()}
+        tensors |= to_tensors(plan.constants)
         meta = {
             "format": FORMAT,
             "model": asdict(self._settings.model),
@@ -221,7 +223,7 @@ class GraphRecommender:
 
         Args:
             checkpoint: what `to_checkpoint` gave.
-            train: the snapshot that it was fitted on; the graph is built again from it.
+            train: the snapshot that it was fitted on; the graph is built again from it, the constants are not.
             settings: the configuration that it was fitted with.
         Raises:
             ArtifactError: snapshot or model settings are not those of the checkpoint.
@@ -232,7 +234,8 @@ class GraphRecommender:
         with pinned(settings.training.threads, settings.training.seed):
             meta = checkpoint.meta
             weights = Weights(PathWeights(meta["path_weights"]), IntentWeights(meta["intent_weights"]))
-            plan = build_plan(train, settings, loaded._device, weights=weights, folds=False)
+            known = from_tensors(checkpoint.part(CONSTANTS))
+            plan = build_plan(train, settings, loaded._device, weights=weights, known=known, folds=False)
             if plan.graph.digest() != checkpoint.meta["graph"]:
                 raise ArtifactError(
                     f"checkpoint: fitted on another graph (as of {checkpoint.meta['as_of']}) than the snapshot as of "

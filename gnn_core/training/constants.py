@@ -13,7 +13,7 @@ Shape letters: U users, E events, S segments, P products, K product features.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,6 @@ from gnn_core.model.preference import PathWeights, choices, fit_weights
 from gnn_core.model.shrinkage import Evidence, Fitting, gather_evidence
 from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
 
-ITEM_SPACE_RANK = 64
-"""Of the item space that vehicles' tastes are seen in; it is described by part types and fitment too."""
 MICROS_PER_DAY = 86_400_000_000
 
 
@@ -63,7 +61,8 @@ class ConstantMaker:
         self._train, self._settings, self._structure = train, settings, structure
         fits = structure.fits_SP
         segment_F = np.repeat(np.arange(fits.shape[0]), np.diff(fits.indptr))
-        self._fitting = Fitting(segment_F, fits.indices.astype(np.int64), train.make_S, fits.shape[1])
+        paths = settings.paths
+        self._fitting = Fitting(segment_F, fits.indices.astype(np.int64), train.make_S, fits.shape[1], paths.neighbours)
         self._kinds = kind_weights(settings.graph)
         model = settings.model
         self.wanted = model.popularity_bias or model.vehicle_factors + model.item_factors > 0 or model.sparse_terms
@@ -75,19 +74,17 @@ class ConstantMaker:
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
         """
-        seed, events = self._settings.training.seed, self._train.events
+        seed, events, settings = self._settings.training.seed, self._train.events, self._settings.paths
         parts: list[Choices] = []
         windows: list[Window] = []
         if not self.wanted:
-            return Weights(fit_weights([]), fit_intent([], sparse_terms=False, seed=seed))
+            return Weights(fit_weights([], settings), fit_intent([], settings, sparse_terms=False, seed=seed))
         hidden_E = fold_U[events.user_E]
         for k in folds:
             features = self._features(events.take(hidden_E != k), self._train.as_of)
             hidden = self._evidence(events.take(hidden_E == k))
-            parts.append(
-                choices(features, self._fitting, self._structure.owns_US, hidden, np.random.default_rng([seed, k]))
-            )
-        paths = fit_weights(parts)
+            parts.append(self._choices(features, hidden, np.random.default_rng([seed, k])))
+        paths = fit_weights(parts, settings)
         for start, later in self._earlier_windows():
             past = self._train.before(start)
             features = self._features(past.events, start)
@@ -95,10 +92,10 @@ class ConstantMaker:
             known_U[past.events.user_E] = True
             first = self._evidence(later.take(~known_U[later.user_E]))
             rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
-            parts.append(choices(features, self._fitting, self._structure.owns_US, first, rng))
+            parts.append(self._choices(features, first, rng))
             windows.append(self._window(past, start, later, features, paths))
-        intent = fit_intent(windows, sparse_terms=self._settings.model.sparse_terms, seed=seed)
-        return Weights(fit_weights(parts), intent)
+        intent = fit_intent(windows, settings, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        return Weights(fit_weights(parts, settings), intent)
 
     def make(self, events: Events, weights: Weights) -> Constants:
         """Constants of a model that sees these events and scores at the snapshot's moment."""
@@ -115,10 +112,12 @@ class ConstantMaker:
                 )
                 lift, product_PK[:, -1] = (vehicle, product), mean_P.astype(np.float32)
         items = self._item_graph(events, model.item_factors)
+        items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        return Constants(Factors(*single), items, self._score_weights(weights))
+        return Constants(Factors(*single), items, self.score_weights(weights))
 
-    def _score_weights(self, weights: Weights) -> ScoreWeights:
+    def score_weights(self, weights: Weights) -> ScoreWeights:
+        """How the score adds the constants up."""
         on = np.float32(self._settings.model.popularity_bias)
         lift, items = (weights.intent.by_name[name] for name in ("lift", "items"))
         return ScoreWeights(
@@ -126,6 +125,9 @@ class ConstantMaker:
             warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
             warm_parts=np.array([lift, items], dtype=np.float32),
         )
+
+    def _choices(self, features: PathFeatures, of: Evidence, rng: np.random.Generator) -> Choices:
+        return choices(features, self._fitting, self._structure.owns_US, of, rng, self._settings.paths)
 
     def _evidence(self, events: Events) -> Evidence:
         return gather_evidence(events, self._structure.owns_US, self._fitting.n_products, self._settings.graph)
@@ -136,7 +138,7 @@ class ConstantMaker:
             self._fitting,
             evidence,
             self._train.part_type_P,
-            rank=ITEM_SPACE_RANK,
+            rank=self._settings.paths.item_space_rank,
             attribute_weight=self._settings.model.item_attribute_weight,
             seed=self._settings.training.seed,
         )
@@ -145,9 +147,8 @@ class ConstantMaker:
             self._kinds[events.kind_E] / self._kinds.max() * np.exp(-age_days / self._settings.graph.decay_tau_days)
         )
         recent_P = np.bincount(events.product_E, weights=faded_E, minlength=self._fitting.n_products).astype(np.float64)
-        return path_features(
-            self._fitting, evidence, recent_P, self._structure.owns_US, self._train.part_type_P, space_PI
-        )
+        owns_US, types_P = self._structure.owns_US, self._train.part_type_P
+        return path_features(self._fitting, evidence, recent_P, owns_US, types_P, space_PI, self._settings.paths)
 
     def _item_graph(self, events: Events, rank: int) -> ItemGraph:
         shape = (len(self._train.user_ids), self._fitting.n_products)

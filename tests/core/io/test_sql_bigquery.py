@@ -12,7 +12,8 @@ from google.cloud import bigquery
 from gnn_core.errors import TableNotFoundError, WarehouseError
 from gnn_core.io.bigquery import BigQueryWarehouse
 from gnn_core.io.duckdb import DuckDbWarehouse
-from gnn_core.io.open import EMULATOR_GRPC, EMULATOR_REST, open_warehouse
+from gnn_core.io.emulators import BIGQUERY_GRPC, BIGQUERY_REST
+from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import TableName
 from tests.fixtures.warehouse import warehouse_settings
 
@@ -152,10 +153,10 @@ def test_duckdb_opens_in_the_state_directory(tmp_path):
     assert (tmp_path / "state" / "warehouse.duckdb").is_file()
 
 
-@pytest.mark.parametrize("one", [EMULATOR_REST, EMULATOR_GRPC])
+@pytest.mark.parametrize("one", [BIGQUERY_REST, BIGQUERY_GRPC])
 def test_half_an_emulator_is_refused(tmp_path, monkeypatch, one):
-    monkeypatch.delenv(EMULATOR_REST, raising=False)
-    monkeypatch.delenv(EMULATOR_GRPC, raising=False)
+    monkeypatch.delenv(BIGQUERY_REST, raising=False)
+    monkeypatch.delenv(BIGQUERY_GRPC, raising=False)
     monkeypatch.setenv(one, "127.0.0.1:1")
     with pytest.raises(WarehouseError, match="go together"):
         open_warehouse(SETTINGS, tmp_path)
@@ -163,7 +164,7 @@ def test_half_an_emulator_is_refused(tmp_path, monkeypatch, one):
 
 @pytest.mark.emulator
 def test_the_environment_leads_to_an_emulator(tmp_path, monkeypatch, bigquery_emulator):
-    monkeypatch.setenv(EMULATOR_REST, bigquery_emulator.rest)
-    monkeypatch.setenv(EMULATOR_GRPC, bigquery_emulator.storage)
+    monkeypatch.setenv(BIGQUERY_REST, bigquery_emulator.rest)
+    monkeypatch.setenv(BIGQUERY_GRPC, bigquery_emulator.storage)
     warehouse = open_warehouse(warehouse_settings(engine="bigquery"), tmp_path)
     assert warehouse.query("SELECT 1 AS a").to_pylist() == [{"a": 1}]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.errors import ArtifactError, DataError, DivergedError, ShapeError
 from gnn_core.graph.hetero import INTERACTS
 from gnn_core.model.network import Network
-from gnn_core.model.paths import PRODUCT_FEATURES
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.training.checkpoint import from_bytes, to_bytes

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gnn_core.config import Settings
+from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.graph.hetero import build_structure
 from gnn_core.model.history import TERMS
-from gnn_core.model.intent import DENSE, PRIOR_SPARSE, window_choices
-from gnn_core.model.paths import PRODUCT_FEATURES
-from gnn_core.model.preference import PRIOR, PathWeights
+from gnn_core.model.intent import DENSE, PRIOR_SPARSE, IntentWeights, window_choices
+from gnn_core.model.preference import PathWeights
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.snapshot import Snapshot, micros
-from gnn_core.training.constants import ConstantMaker
+from gnn_core.training.constants import ConstantMaker, Weights
 from gnn_core.training.examples import fold_of_users
+from gnn_core.training.plan import build_plan
+from gnn_core.training.stored_constants import to_tensors
 from tests.core.builders import AS_OF, make_snapshot
+from tests.core.model.tiny import PATHS
 from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
@@ -174,7 +178,7 @@ def test_a_model_that_learns_all_by_gradient_needs_no_choices():
 def test_a_handful_of_users_leaves_the_weights_where_they_were():
     weights = learn(store()).weights
     for name, value in weights.paths.by_name.items():
-        assert value == pytest.approx(PRIOR.get(name, 0.0), abs=0.05), name
+        assert value == pytest.approx(PATHS.prior.get(name, 0.0), abs=0.05), name
     for name, value in weights.intent.by_name.items():
         assert value == pytest.approx(PRIOR_SPARSE.get(name, 0.0), abs=0.05), name
 
@@ -201,6 +205,9 @@ def test_what_is_served_is_what_was_fitted():
     fresh.fit(past)
     checkpoint = fresh.to_checkpoint()
     checkpoint.meta.update(path_weights=paths, intent_weights=intent)
+    weights = Weights(PathWeights(paths), IntentWeights(intent))
+    plan = build_plan(past, settings, torch.device("cpu"), weights=weights, folds=False)
+    checkpoint.tensors.update(to_tensors(plan.constants))
     served = GraphRecommender.from_checkpoint(checkpoint, past, settings)
 
     window = dataclasses.replace(window, lift_SP=PathWeights(paths).lift(features, fitting_of(past)))
