@@ -130,11 +130,15 @@ def publish(week: Week = None) -> None:
 
 @app.command()
 @told_plainly
-def impact(week: Week = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def impact(
+    week: Week = None,
+    facts: Annotated[bool, typer.Option(help="Only which published slots the week's tables forbid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
     """Who would lose or gain which slots against what is published, and why; exit code 1 above the threshold."""
     from gnn_assets.cli import impact as module
 
-    raise typer.Exit(module.show(week, as_json, console))
+    raise typer.Exit(module.show(week, facts, as_json, console))
 
 
 @app.command()
