@@ -401,6 +401,9 @@ def ablations(
     switch: Annotated[
         list[str] | None, typer.Option(help="Variants such as graph_dot; repeatable. All if none.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps at most, in place of the config's; 0 = the constants alone.")
+    ] = None,
     cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden; repeatable. Left out: 90.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of split or simulation.")] = 1,
     source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
@@ -417,6 +420,7 @@ def ablations(
         switches=switch or (),
         colds=cold or (),
         seeds=seeds,
+        steps=steps,
         plan_only=plan,
         json_file=json_file,
     )

@@ -20,8 +20,14 @@ class GraphSettings:
     """Weight × exp(−age / tau). The half-life is tau · ln 2: 20.8 days for 30."""
     co_purchase_min_count: int
     co_purchase_max_neighbours: int
+    text_features: int
+    """Dimensions of the product names in the product tower; above 0, names also join item space and histories."""
+    text_closeness: float
+    """What a name that is the same counts for beside the closeness over users, where a history asks for products."""
 
     def __post_init__(self) -> None:
+        at_least(self, "text_features", 0)
+        at_least(self, "text_closeness", 0)
         at_least(self, "decay_tau_days", 1e-9)
         at_least(self, "co_purchase_min_count", 1)
         at_least(self, "co_purchase_max_neighbours", 1)
