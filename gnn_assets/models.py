@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gnn_assets import progress
 from gnn_assets.resources import Week
+from gnn_core.discovery.universal import with_universal
 from gnn_core.errors import ArtifactError
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.evaluation.selection import Selection, with_selection
@@ -131,6 +132,7 @@ def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact) -> Serve
         return Served(smoother, sql, None, "smoother")
     if not decision.needs_graph:
         return Served(sql, sql, None, sql.name)
-    graph = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    fitted = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    graph = with_universal(fitted, snapshot, eligible_P, week.settings)
     hybrid = hybrid_of(sql, graph, selection.alpha, snapshot, settings, eligible_P)
     return Served(hybrid, sql, graph, "hybrid")

@@ -33,6 +33,9 @@ class Week:
     settings: Settings
     store: ArtifactStore
     warehouse: Warehouse
+    """As the stager: reads everything, writes the work dataset."""
+    publisher: Warehouse
+    """As the publisher: for what writes the serving dataset. The same warehouse where no identities are named."""
     tables: WeekTables
     scratch: Path
     """Where a training leaves its state for the run that resumes it."""
@@ -129,6 +132,8 @@ class Platform(ConfigurableResource):
     environment: str
     config_dir: str
     state_dir: str
+    overlay: str = ""
+    """One more overlay; empty = none."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Platform":
@@ -137,22 +142,28 @@ class Platform(ConfigurableResource):
             environment=environment.name,
             config_dir=str(environment.config_dir),
             state_dir=str(environment.state_dir),
+            overlay="" if environment.overlay is None else str(environment.overlay),
         )
 
     def where(self) -> Environment:
         """The environment as the core of this package knows it."""
-        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir))
+        overlay = Path(self.overlay) if self.overlay else None
+        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir), overlay)
 
     def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
         """Open the partition that a step works on."""
         where = self.where()
         settings = where.settings()
         key = context if isinstance(context, str) else _partition_of(context, where, settings)
+        labels = {} if isinstance(context, str) else job_labels(context)
+        warehouse = where.warehouse(settings, labels=labels)
+        publisher = where.warehouse(settings, "publisher", labels) if settings.warehouse.publisher else warehouse
         return Week(
             key=key,
             settings=settings,
             store=where.artifacts(settings),
-            warehouse=where.warehouse(settings, {} if isinstance(context, str) else job_labels(context)),
+            warehouse=warehouse,
+            publisher=publisher,
             tables=partitions.week_tables(key, settings.warehouse.work_dataset),
             scratch=where.training_dir,
         )

@@ -69,7 +69,7 @@ def cost_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
                 for step, size in billed.items()
             ]
         charges += storage_charges(_stored(week), before, at=now, run_id=context.run.run_id, settings=prices)
-        added = append_charges(week.warehouse, week.settings, charges)
+        added = append_charges(week.publisher, week.settings, charges)
         ledger = read_charges(week.warehouse, week.settings)
         name = f"{now:%Y-%m}"
         month = month_cost(ledger, name, prices, decided=prices.decided_month == name)

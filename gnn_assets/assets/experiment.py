@@ -77,7 +77,7 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         plan = plan_from_history(assigned, base, week.settings.experiment)
         decision = week.read("promoted_model").json("decision.json")
         assigned_state = {"state": "assigned", "promoted": decision["promoted"], "policy": decision["policy"]}
-        added = keep_assignments(week.warehouse, week.settings, rows)
+        added = keep_assignments(week.publisher, week.settings, rows)
         artifact = week.write(
             "treatment_assignments",
             {"state.json": json_bytes(assigned_state), "plan.json": json_bytes(plan.as_json())},

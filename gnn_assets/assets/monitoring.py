@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gnn_assets import metadata, models, partitions
+from gnn_assets.assets.serving import made_table
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.evaluation.promotion import Decision
@@ -24,7 +25,6 @@ from gnn_core.monitoring.shadow import compare_lists
 from gnn_core.monitoring.weekly import weekly_findings
 from gnn_core.program.shadow_page import render_shadow
 from gnn_core.publishing.audit import audit
-from gnn_core.publishing.schema import live_table
 from gnn_core.scoring.recommend import recommend
 from gnn_core.scoring.tiers import engagement_tiers
 
@@ -50,7 +50,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         """Variety, catalogue coverage, Gini, cold-start coverage and fallback share of the table that is served."""
         week = platform.week(context)
         snapshot = week.snapshot()
-        rows = week.warehouse.read(live_table(week.settings), columns=COLUMNS).to_pandas()
+        rows = week.warehouse.read(made_table(week), columns=COLUMNS).to_pandas()
         tiers = engagement_tiers(snapshot)
         wanted_policy = (rows["arm"] == "treatment").to_numpy()
         fallback = (rows["fitment_proof"] == "universal").to_numpy() | (

@@ -73,7 +73,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             guards = read_guards(week, moves)
             made = next_move(moves, guards, as_of_moment(week), week.settings.rollout)
         if made is not None and not _already(moves, made):
-            append_move(week.warehouse, week.settings, made)
+            append_move(week.publisher, week.settings, made)
             moves = [*moves, made]
         share = served_share(moves, week.settings.serving.hybrid_share)
         now = stage_of(moves)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from gnn_assets.alerts.alert import TEST, WARNING, Alert
 from gnn_assets.alerts.channels import DeliveryError, channels
@@ -53,13 +52,10 @@ def show(last: Annotated[int, typer.Option(help="How many of the newest messages
     if not outbox.messages:
         console.print("Nothing was ever told.")
         return
-    table = Table(title="Alerts", title_justify="left", pad_edge=False)
-    for column in ("when", "what", "found", "delivered"):
-        table.add_column(column, overflow="fold")
     for message in outbox.messages[-last:]:
         alert = Alert.from_json(message["alert"])
-        table.add_row(message["created_at"][:16], alert.headline, alert.found[:200], _state(message["deliveries"]))
-    console.print(table)
+        lines = (f"{message['created_at'][:16]}  {alert.headline}", alert.found, _state(message["deliveries"]))
+        console.print("\n                  ".join(lines), highlight=False, markup=False, soft_wrap=True)
     for subject, known in outbox.subjects.items():
         if known["open"]:
             again = f", failed {known['repeats']} more time(s) since its alert" if known["repeats"] else ""

@@ -26,7 +26,7 @@ def status() -> dict[str, Any]:
     """Everything that `gnn status --json` prints; a part that does not exist yet is null."""
     where = Environment.from_variables()
     settings = where.settings()
-    warehouse = where.warehouse(settings)
+    warehouse = where.warehouse(settings, "reader")
     live = live_state(warehouse, settings)
     store = where.artifacts(settings)
     passed_over: list[str] = []

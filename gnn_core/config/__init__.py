@@ -17,6 +17,7 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
 from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
@@ -24,6 +25,7 @@ from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringS
 from gnn_core.config.operations import AlertSettings, ArrivalSettings
 from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings, TableLayout
 
 __all__ = [
     "AlertSettings",
@@ -31,13 +33,16 @@ __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
+    "DiscoverySettings",
     "EligibilitySettings",
+    "EmbeddingSettings",
     "EvaluationSettings",
     "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
     "HybridSettings",
     "KubernetesSettings",
+    "LayoutSettings",
     "ModelSettings",
     "MonitoringSettings",
     "PathSettings",
@@ -51,6 +56,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TableLayout",
     "TolerationSettings",
     "TrainingSettings",
     "WarehouseSettings",

@@ -20,8 +20,14 @@ class GraphSettings:
     """Weight × exp(−age / tau). The half-life is tau · ln 2: 20.8 days for 30."""
     co_purchase_min_count: int
     co_purchase_max_neighbours: int
+    text_features: int
+    """Dimensions of the product names in the product tower; above 0, names also join item space and histories."""
+    text_closeness: float
+    """What a name that is the same counts for beside the closeness over users, where a history asks for products."""
 
     def __post_init__(self) -> None:
+        at_least(self, "text_features", 0)
+        at_least(self, "text_closeness", 0)
         at_least(self, "decay_tau_days", 1e-9)
         at_least(self, "co_purchase_min_count", 1)
         at_least(self, "co_purchase_max_neighbours", 1)
@@ -87,7 +93,15 @@ class TrainingSettings:
     embedding_learning_rate: float
     weight_decay: float
     max_steps: int
+    """Gradient steps at most; 0 keeps the initialisation."""
     batch_size: int
+    micro_batches: int
+    """Batches of a step, each over the next fold's graph; their mean gradient is the step's. Several processes share
+    them out, so it must be a multiple of the number of processes."""
+    processes: int
+    """Processes that train together; on GPUs, one each."""
+    process_timeout_s: float
+    """How long a process waits for the others before they count as lost."""
     validate_every: int
     patience: int
     """Validations without a better Recall@10 before training stops."""
@@ -121,14 +135,17 @@ class TrainingSettings:
         shares(self, "negative_mix")
         within(self, "fitting_loss_weight", 0, 1)
         for name in (
-            "max_steps",
             "batch_size",
+            "micro_batches",
+            "processes",
+            "process_timeout_s",
             "validate_every",
             "patience",
             "checkpoint_every",
             "negatives_per_positive",
         ):
             at_least(self, name, 1)
+        at_least(self, "max_steps", 0)
         at_least(self, "folds", 2)
         for name in ("longest_history", "threads"):
             at_least(self, name, 1)
@@ -136,3 +153,8 @@ class TrainingSettings:
         within(self, "weight_averaging", 0, 0.9999)
         at_least(self, "loss_tau_days", 1e-9)
         at_least(self, "gradient_clip", 1e-9)
+        if self.micro_batches % self.processes:
+            raise ConfigError(
+                f"training.micro_batches is {self.micro_batches}; it must be a multiple of training.processes, "
+                f"{self.processes}, so that each process has as many batches as the others"
+            )

@@ -189,7 +189,8 @@ def append_charges(warehouse: Warehouse, settings: Settings, charges: Sequence[C
         table = cost_table(settings)
         warehouse.ensure_dataset(table.dataset)
         rows = pa.Table.from_pylist([dataclasses.asdict(c) for c in new], schema=LEDGER)
-        warehouse.load(table, rows, replace=not warehouse.exists(table))
+        new_table = not warehouse.exists(table)
+        warehouse.load(table, rows, replace=new_table, layout=settings.layouts.cost_ledger)
     return len(new)
 
 

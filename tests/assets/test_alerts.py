@@ -15,6 +15,7 @@ from gnn_assets.alerts.channels import DeliveryError, Email, Webhook
 from gnn_assets.alerts.post import look_and_post, open_outbox
 from gnn_assets.cli.alerts import test_message as a_test_message
 from gnn_assets.definitions import build_defs
+from gnn_core.contracts import CONTRACTS
 from gnn_core.errors import ContractError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
 from tests.assets.test_blocking import (  # noqa: F401 - fixtures, and a world of ten users
@@ -140,6 +141,8 @@ def test_an_automatic_rollback_is_told_and_the_publish_after_it_does_not_call_it
     calm = red | {"action": None, "alerts": False, "reason": "The rollout is not running."}
     check = dg.define_asset_job("stage_check", selection=dg.AssetSelection.checks_for_assets("rollout_stage"))
     definitions = dg.Definitions.merge(build_defs(store.environment), dg.Definitions(jobs=[check]))
+    for name in CONTRACTS:
+        artifacts.write(TEN_USERS, f"raw_{name}", {})
     told = []
     for content in (red, calm, calm | {"rolled_back": False, "reason": "Started anew."}):
         artifacts.write(TEN_USERS, "rollout_stage", {"stage.json": json_bytes(content)})

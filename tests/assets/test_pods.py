@@ -337,6 +337,8 @@ def test_values_config_and_manifests_name_the_same_things():
     assert launcher["job_namespace"] == settings.namespace
     assert launcher["service_account_name"] in accounts
     assert launcher["run_k8s_config"]["pod_spec_config"]["serviceAccountName"] in accounts
+    claims = {d["metadata"]["name"] for d in manifests() if d["kind"] == "PersistentVolumeClaim"}
+    assert {p.scratch_claim for p in settings.pods.values() if p.scratch_claim} == claims
     named = {settings.step_service_account, *(p.service_account for p in settings.pods.values() if p.service_account)}
     assert named <= accounts
     assert re.search(rf"USER {launcher['security_context']['runAsUser']}\b", containerfile())
