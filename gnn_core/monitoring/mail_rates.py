@@ -87,7 +87,8 @@ def mail_week(
     end = as_of - given
     by_week = sends.drop_duplicates("tracking_id")
     by_week = by_week[(by_week["sent_ts"] < end) & (by_week["sent_ts"] >= end - (reference_weeks + 1) * _WEEK)]
-    by_week = by_week.assign(ago=(end - by_week["sent_ts"] - pd.Timedelta(microseconds=1)) // _WEEK)
+    # Whole weeks before the end; a send at the very end of a week belongs to it.
+    by_week = by_week.assign(ago=(end - by_week["sent_ts"] - pd.Timedelta(microseconds=1)).dt.days // 7)
     kinds = _reached(by_week, engagements, given)
     by_week = by_week.assign(
         clicked=by_week["tracking_id"].isin(kinds["click"]),
