@@ -3,6 +3,7 @@
 GNN_STATE_DIR  folder of everything that a run writes (default: `.gnn` in the project)
 GNN_ENV        `local` (default) or `production`: which overlay lies over configs/gnn_config.yaml
 GNN_CONFIG_DIR folder of the configuration (default: `configs` in the project)
+Secrets stand in the variables that `alerts` of the configuration names.
 GNN_OVERLAY    one more overlay, laid over everything else, such as the choice of `gnn bench search` (default: none)
 """
 
@@ -10,13 +11,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.emulators import gcs_options
 from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import Warehouse
 
@@ -61,6 +64,11 @@ class Environment:
         """Folder of Dagster's own state."""
         return self.state_dir / "dagster"
 
+    @property
+    def training_dir(self) -> Path:
+        """Folder where a training leaves what a killed run resumes from."""
+        return self.state_dir / "training"
+
     def settings(self) -> Settings:
         """Base file, environment overlay, store profile, GNN_OVERLAY; read anew each time, so that an edit is seen."""
         overlays = [self.config_dir / f"{self.name}.yaml"]
@@ -70,14 +78,27 @@ class Environment:
             overlays.append(self.overlay)
         return load_settings(self.config_dir / "gnn_config.yaml", overlays)
 
-    def warehouse(self, settings: Settings) -> Warehouse:
-        """The warehouse that the settings name."""
-        return open_warehouse(settings.warehouse, self.state_dir)
+    def warehouse(
+        self, settings: Settings, role: str | None = "stager", labels: Mapping[str, str] | None = None
+    ) -> Warehouse:
+        """The warehouse that the settings name, as `reader`, `stager`, `publisher`, or whoever runs the process (None);
+        `labels` are laid over those of its jobs.
+        """
+        chosen = replace(settings.warehouse, labels={**settings.warehouse.labels, **(labels or {})})
+        return open_warehouse(chosen, self.state_dir, role)
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""
-        root = settings.artifacts.root or str(self.state_dir / "artifacts")
-        return ArtifactStore(root, settings, git_commit=git_commit())
+        root = self.artifact_root(settings)
+        return ArtifactStore(root, settings, git_commit=git_commit(), storage_options=gcs_options(root))
+
+    def artifact_root(self, settings: Settings) -> str:
+        """Where artifacts and the documents beside them lie."""
+        return settings.artifacts.root or str(self.state_dir / "artifacts")
+
+    def secret(self, variable: str) -> str | None:
+        """Value of an environment variable that the settings name; never logged, never kept."""
+        return os.environ.get(variable) or None
 
 
 @lru_cache(maxsize=1)

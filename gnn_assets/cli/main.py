@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gnn_assets.cli.alerts import alerts_app
 from gnn_core.errors import GnnCoreError
 
 app = typer.Typer(
@@ -93,23 +94,16 @@ def run(week: Week = None) -> None:
 @app.command()
 @told_plainly
 def demo(
-    size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    size: Annotated[str, typer.Option(help="tiny, trial or small.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
     story: Annotated[
-        str | None,
-        typer.Option(help="Go on through experiment and rollout with a planted truth: lift, null, harm or regression."),
-    ] = None,
+        str, typer.Option(help="What is true of the customers: lift, null, harm, or regression (in the rollout).")
+    ] = "lift",
 ) -> None:
-    """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
-    from gnn_assets.cli import data, weekly
+    """The whole programme on a simulated store: weekly job, gate 1, e-mails, gate 2, shadow, first rollout steps."""
+    from gnn_assets.cli import story as module
 
-    if story is not None:
-        from gnn_assets.cli import story as module
-
-        raise typer.Exit(module.tell(story, seed, console))
-
-    data.simulate_store(size, seed, console)
-    raise typer.Exit(weekly.run_week(None, console))
+    raise typer.Exit(module.tell(story, size, seed, console))
 
 
 @app.command()
@@ -136,6 +130,19 @@ def publish(week: Week = None) -> None:
 
 @app.command()
 @told_plainly
+def impact(
+    week: Week = None,
+    facts: Annotated[bool, typer.Option(help="Only which published slots the week's tables forbid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Who would lose or gain which slots against what is published, and why; exit code 1 above the threshold."""
+    from gnn_assets.cli import impact as module
+
+    raise typer.Exit(module.show(week, facts, as_json, console))
+
+
+@app.command()
+@told_plainly
 def rollback(
     to: Annotated[str | None, typer.Option(help="Run id to go back to. Left out: the version before this one.")] = None,
 ) -> None:
@@ -143,6 +150,17 @@ def rollback(
     from gnn_assets.cli import publishing
 
     publishing.roll_back(to, console)
+
+
+@app.command()
+@told_plainly
+def init(
+    yes: Annotated[bool, typer.Option("--yes", help="Make what is missing. Left out: only show the plan.")] = False,
+) -> None:
+    """Datasets and tables that outlive a week: what is there, what is missing, what differs; `--yes` makes them."""
+    from gnn_assets.cli import init as module
+
+    raise typer.Exit(module.initialise(yes, console))
 
 
 @app.command()
@@ -340,6 +358,9 @@ def gates(
     from gnn_assets.cli import bench_gates
 
     bench_gates.gates(console, runs=runs, seed=seed, users_file=users, json_file=json_file)
+
+
+app.add_typer(alerts_app, name="alerts")
 
 
 @bench_app.command()

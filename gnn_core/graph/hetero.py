@@ -21,7 +21,7 @@ from scipy import sparse
 from torch_geometric.data import HeteroData
 
 from gnn_core.config.learning import GraphSettings
-from gnn_core.graph.copurchase import CoPurchaseEdges, count_joint_orders, prune
+from gnn_core.graph.copurchase import CoPurchaseCounts, CoPurchaseEdges, count_joint_orders, prune
 from gnn_core.graph.features import (
     PriceFeature,
     orders_per_product,
@@ -115,13 +115,20 @@ def build_structure(train: Snapshot, text_features: int = 0) -> Structure:
     return Structure(owns_US, fits_SP, fit_share_SP, owners_S, price, names)
 
 
-def build_graph(train: Snapshot, settings: GraphSettings, structure: Structure | None = None) -> HeteroGraph:
+def build_graph(
+    train: Snapshot,
+    settings: GraphSettings,
+    structure: Structure | None = None,
+    *,
+    joint: CoPurchaseCounts | None = None,
+) -> HeteroGraph:
     """The graph of everything that `train` knows; `train` must already be cut (Snapshot.before).
 
     Args:
         train: snapshot; ages count from its `as_of`.
         settings: event weights, decay, co-purchase rules.
         structure: `build_structure` of a snapshot with the same users, vehicles and products, to save its cost.
+        joint: joint orders of these very events, where they are known (refresh.py).
     Returns:
         Nodes: product.x (P, 5 + text_features), product.part_type (P,), vehicle.x (S, 2), vehicle.make (S,). Every edge
         type has edge_index (2, n) int64 and edge_weight (n,) float32 > 0: decayed events, log(1 + joint orders), share
@@ -132,7 +139,8 @@ def build_graph(train: Snapshot, settings: GraphSettings, structure: Structure |
     known = build_structure(train, settings.text_features) if structure is None else structure
     n_P = len(train.product_ids)
     pairs = decayed_pairs(train.events, train.as_of, n_P, settings)
-    co_purchase = prune(count_joint_orders(train.events, n_P), n_P, settings)
+    counts = count_joint_orders(train.events, n_P) if joint is None else joint
+    co_purchase = prune(counts, n_P, settings)
     user_A = np.unique(train.events.user_E)
     orders_P = orders_per_product(train)
     interest_P = np.bincount(pairs.product_K, weights=pairs.weight_K, minlength=n_P).astype(np.float64)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -113,13 +114,14 @@ class _Paths:
         makes_AM.data[:] = make_scale
         owns_AG = sparse.hstack([self.owns_AS, makes_AM]).tocsr()
         gram_GG = (owns_AG.T @ owns_AG).toarray()
-        took_PG = sparse.csr_matrix((owns_AG.T @ self.took_AP).T)
+        took_PG = sparse.csr_matrix((owns_AG.T @ self.took_AP).T, dtype=np.float32)
         owners_G = np.asarray(owns_AG.sum(axis=0)).ravel()
         found = []
         for penalty in self.settings.ridge_penalties:
-            inverse_GG = np.linalg.inv(gram_GG + penalty * np.eye(len(gram_GG)))
+            inverse_GG = _inverse(gram_GG, penalty)
             weights_SG = inverse_GG[:n_S] + make_scale * inverse_GG[n_S:][make_S]
-            found.append(self._log_ratio((took_PG @ weights_SG.T).T, weights_SG @ owners_G))
+            rate_SP = (took_PG @ np.ascontiguousarray(weights_SG.T, dtype=np.float32)).T
+            found.append(self._log_ratio(rate_SP, weights_SG @ owners_G))
         return found
 
     def taste(self) -> NDArray[np.float32]:
@@ -136,7 +138,7 @@ class _Paths:
         """log of (average + difference) / average, where the average counts one order more."""
         little = 1.0 / max(self.owns_AS.shape[0], 1)
         # In place and in single precision: segments × products is the largest array of a fit.
-        ratio_SP = np.array(rate_SP, dtype=np.float32, order="C")
+        ratio_SP = torch.tensor(rate_SP, dtype=torch.float32).contiguous().numpy()
         ratio_SP -= np.outer(expected_S.astype(np.float32), self.rate_P.astype(np.float32))
         ratio_SP /= (self.rate_P + little).astype(np.float32)
         np.maximum(ratio_SP, np.float32(self.settings.ratio_floor - 1.0), out=ratio_SP)
@@ -151,8 +153,12 @@ class _Paths:
         average_P = np.maximum(average_P, 0.05 * float(average_P.mean()))
         # So many orders of average closeness are mixed in on both sides: a segment of few orders says little.
         prior_P = self.settings.closeness_strength * average_P
-        observed_SP = np.maximum(near_SI @ self.item_PI.T, 0.0) + prior_P
-        return np.log(observed_SP / (np.outer(self.taken_S, average_P) + prior_P)).astype(np.float32)
+        ratio_SP = near_SI.astype(np.float32) @ self.item_PI.T.astype(np.float32)
+        np.maximum(ratio_SP, np.float32(0.0), out=ratio_SP)
+        ratio_SP += prior_P.astype(np.float32)
+        expected_S = self.taken_S + self.settings.closeness_strength
+        ratio_SP /= np.outer(expected_S.astype(np.float32), average_P.astype(np.float32))
+        return np.log(ratio_SP, out=ratio_SP)
 
     def part_type(self) -> Float:
         """Vehicle → user → product → part type: orders of the type among what fits, over what popularity expects."""
@@ -225,13 +231,20 @@ def item_space(
 def _item_rows(fitting: Fitting, evidence: Evidence, part_type_P: Int, attribute_weight: float) -> sparse.csr_matrix:
     """Users, part types and segments as rows over products, each scaled by 1/sqrt(row sum · column sum)."""
     n_P = fitting.n_products
-    log_taken = evidence.by_user_UP.copy()
+    # Nearly all users have taken nothing, and a row of zeros adds nothing but work.
+    log_taken = evidence.by_user_UP[np.flatnonzero(np.diff(evidence.by_user_UP.indptr))]
     log_taken.data = np.log1p(log_taken.data)
     types = sparse.csr_matrix((np.ones(n_P), (part_type_P, np.arange(n_P))), shape=(int(part_type_P.max()) + 1, n_P))
     ones = np.ones(len(fitting.segment_F))
     fits = sparse.csr_matrix((ones, (fitting.segment_F, fitting.product_F)), shape=(fitting.n_segments, n_P))
     scaled = (_scaled(log_taken), attribute_weight * _scaled(types), attribute_weight * _scaled(fits))
     return sparse.vstack(scaled).tocsr()
+
+
+def _inverse(gram_GG: Float, penalty: float) -> Float:
+    """Inverse of the Gram matrix with a penalty on its diagonal, by its Cholesky factor."""
+    ridge = torch.from_numpy(gram_GG) + penalty * torch.eye(len(gram_GG), dtype=torch.float64)
+    return torch.cholesky_inverse(torch.linalg.cholesky(ridge)).numpy()
 
 
 def _scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

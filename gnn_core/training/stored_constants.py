@@ -43,12 +43,12 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> tuple[Factors, ItemGraph]:
     try:
         factors = Factors(**{f.name: tensors[f.name].numpy() for f in fields(Factors)})
         size = len(factors.product_PD)
-        edges = [
-            sparse.csr_matrix(
-                tuple(tensors[f"{name}/{part}"].numpy() for part in ("data", "indices", "indptr")), shape=(size, size)
-            )
-            for name in _EDGES
-        ]
+        near, follows = (_edges(tensors, name, size) for name in _EDGES)
     except KeyError as missing:
         raise ArtifactError(f"checkpoint: {CONSTANTS}{missing.args[0]} is missing; train again") from missing
-    return factors, ItemGraph(*edges, factors.left_PI, factors.right_PI)
+    return factors, ItemGraph(near, follows, factors.left_PI, factors.right_PI)
+
+
+def _edges(tensors: Mapping[str, Tensor], name: str, size: int) -> sparse.csr_matrix:
+    parts = tuple(tensors[f"{name}/{part}"].numpy() for part in ("data", "indices", "indptr"))
+    return sparse.csr_matrix(parts, shape=(size, size))
