@@ -7,7 +7,8 @@ The windows are as long as the ones that are judged and lie before the training 
 choice was made before its window. A fold of hidden users would not do: the moment before an order is full of views of
 the very product, which say nothing of what is ordered next month.
 
-Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions.
+Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions,
+F spectral dimensions.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
 from gnn_core.model.history import TERMS, HistoryQueries, history_terms
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices, fit_logit
+from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
-DENSE = (*PRODUCT_FEATURES, "lift", "items")
-"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph."""
+DENSE = (*PRODUCT_FEATURES, "lift", "items", "spectral")
+"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph, its smooth part."""
 PRIOR_SPARSE = {
     "orders": 0.2,
     "lift": 1.0,
@@ -75,6 +77,7 @@ class Window:
     excluded_CP: sparse.csr_matrix
     """Products that are no candidates: ordered before, where only new ones count."""
     items: ItemGraph
+    spectral: SpectralFactors
     lift_SP: NDArray[np.float32]
     product_PK: NDArray[np.float32]
     fits_SP: sparse.csr_matrix
@@ -102,6 +105,7 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
     terms = history_terms(queries, window.items)
     near = sum(terms[1:], terms[0])
     profile_CI = np.asarray(queries.recent_RP @ window.items.left_PI)
+    smooth_CF = np.asarray(queries.recent_RP @ window.spectral.in_PF)
     x, weights, scales, lengths = [], [], [], []
     for c, chooser in enumerate(chooser_C):
         taken = window.taken_CP[chooser]
@@ -123,7 +127,9 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
         amount = np.asarray(taken[0, positive].todense()).ravel()
         value[: len(positive)] = amount / np.sqrt(max(1.0, float(amount.sum())))
         lift = window.lift_SP[segments][:, product].mean(axis=0)
-        columns = [window.product_PK[product], lift[:, None], (window.items.right_PI[product] @ profile_CI[c])[:, None]]
+        near_R = window.items.right_PI[product] @ profile_CI[c]
+        smooth_R = window.spectral.out_PF[product] @ smooth_CF[c]
+        columns = [window.product_PK[product], np.stack([lift, near_R, smooth_R], axis=1)]
         if sparse_terms:
             columns += [np.asarray(term[c, product].todense()).reshape(-1, 1) for term in terms]
         x.append(np.concatenate(columns, axis=1).astype(np.float32))

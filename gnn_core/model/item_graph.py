@@ -51,7 +51,7 @@ def build_item_graph(
         rank: of the factorisation; 0 leaves it out.
     """
     near, follows = near_products(events, weight_E, shape), following_products(events, weight_E, shape[1])
-    left, values, right = truncated_svd(sparse.csr_matrix(near + follows), rank, seed)
+    left, values, right = truncated_svd(sparse.csr_matrix(near + follows), rank, seed, precision=np.float32)
     half = np.sqrt(values)
     return ItemGraph(near, follows, (left * half).astype(np.float32), (right * half).astype(np.float32))
 
@@ -80,7 +80,8 @@ def near_products(events: Events, weight_E: NDArray[np.float64], shape: tuple[in
         other = joint.col != rows[joint.row]
         row, column = joint.row[other], joint.col[other]
         value = joint.data[other] / (norm_P[rows[row]] * norm_P[column] + SHRINKAGE)
-        block = largest_of_each_row(sparse.csr_matrix((value, (row, column)), shape=joint.shape), MOST_NEIGHBOURS)
+        block = _without_the_weak(sparse.csr_matrix((value, (row, column)), shape=joint.shape), MOST_NEIGHBOURS)
+        block = largest_of_each_row(block, MOST_NEIGHBOURS)
         blocks.append((block, rows))
     return _spread(blocks, shape[1])
 
@@ -111,6 +112,17 @@ def following_products(events: Events, weight_E: NDArray[np.float64], n_products
     row = np.repeat(np.arange(n_products), np.diff(count.indptr))
     count.data = count.data / (np.sqrt(out_P[row] * in_P[count.indices]) + SHRINKAGE)
     return largest_of_each_row(count, MOST_NEIGHBOURS)
+
+
+def _without_the_weak(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The entries of each row that are no smaller than its `most`-th largest: what is left is quick to sort."""
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for r in np.flatnonzero(np.diff(matrix.indptr) > most):
+        entries = slice(matrix.indptr[r], matrix.indptr[r + 1])
+        least = np.partition(matrix.data[entries], -most)[-most]
+        kept[entries] = matrix.data[entries] >= least
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
 def _spread(blocks: list[tuple[sparse.csr_matrix, Int]], n_products: int) -> sparse.csr_matrix:

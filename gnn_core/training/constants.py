@@ -23,6 +23,7 @@ from gnn_core.config import Settings
 from gnn_core.contracts import EVENT_TYPES
 from gnn_core.graph.hetero import Structure
 from gnn_core.graph.interactions import add_up, kind_weights
+from gnn_core.model.by_rank import weighed_by_rank
 from gnn_core.model.factors import Factors, factorise_lift
 from gnn_core.model.history import history_queries
 from gnn_core.model.inputs import ScoreWeights
@@ -32,9 +33,15 @@ from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures, item_space, path_features
 from gnn_core.model.preference import PathWeights, choices, fit_weights
 from gnn_core.model.shrinkage import Evidence, Fitting, gather_evidence
+from gnn_core.model.spectral import SpectralFactors, spectral_factors
 from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
+from gnn_core.training.hidden_pairs import hidden_events
 
 MICROS_PER_DAY = 86_400_000_000
+HIDDEN_SHARE = 0.2
+"""Of a user's pairs, where nothing but hidden pairs can teach: what is left still describes them."""
+_HIDDEN = 1_000_000
+"""Beside the seed: another draw than any fold's or window's."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,11 @@ class ConstantMaker:
         self._fitting = Fitting(segment_F, fits.indices.astype(np.int64), train.make_S, fits.shape[1], paths.neighbours)
         self._kinds = kind_weights(settings.graph)
         model = settings.model
-        self.wanted = model.popularity_bias or model.vehicle_factors + model.item_factors > 0 or model.sparse_terms
+        self.wanted = (
+            model.popularity_bias
+            or model.vehicle_factors + model.item_factors + model.spectral_factors > 0
+            or model.sparse_terms
+        )
         """False for a model that learns everything by gradient."""
 
     def learn(self, fold_U: Int, folds: Sequence[int]) -> Weights:
@@ -94,7 +105,12 @@ class ConstantMaker:
             rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
             parts.append(self._choices(features, first, rng))
             windows.append(self._window(past, start, later, features, paths))
+        timeless = not any(len(window.queries_C) for window in windows)
+        if timeless:
+            windows = [self._hidden_pairs(paths)]
         intent = fit_intent(windows, settings, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        if timeless:
+            intent = weighed_by_rank(windows[0], intent, seed=seed)
         return Weights(fit_weights(parts, settings), intent)
 
     def make(self, events: Events, weights: Weights) -> Constants:
@@ -114,16 +130,17 @@ class ConstantMaker:
         items = self._item_graph(events, model.item_factors)
         items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        return Constants(Factors(*single), items, self.score_weights(weights))
+        smooth = self._spectral(events)
+        return Constants(Factors(*single, smooth.in_PF, smooth.out_PF), items, self.score_weights(weights))
 
     def score_weights(self, weights: Weights) -> ScoreWeights:
         """How the score adds the constants up."""
         on = np.float32(self._settings.model.popularity_bias)
-        lift, items = (weights.intent.by_name[name] for name in ("lift", "items"))
+        lift, items, spectral = (weights.intent.by_name[name] for name in ("lift", "items", "spectral"))
         return ScoreWeights(
             cold_K=np.append(on * weights.paths.product_K, np.float32(1.0)),
             warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
-            warm_parts=np.array([lift, items], dtype=np.float32),
+            warm_parts=np.array([lift, items, spectral], dtype=np.float32),
         )
 
     def _choices(self, features: PathFeatures, of: Evidence, rng: np.random.Generator) -> Choices:
@@ -161,6 +178,11 @@ class ConstantMaker:
         # Beside the users, not in their factors: a product that nobody has taken yet is near by its name alone.
         return replace(items, near_PP=sparse.csr_matrix(items.near_PP + weight * names.alike_PP))
 
+    def _spectral(self, events: Events) -> SpectralFactors:
+        shape = (len(self._train.user_ids), self._fitting.n_products)
+        seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
+        return spectral_factors(seen, shape, self._settings.model, self._settings.training.seed)
+
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
         train, length = self._train, np.timedelta64(self._settings.split.horizon_days, "D")
@@ -169,6 +191,19 @@ class ConstantMaker:
             if not len(train.events.between(None, start)):
                 return
             yield start, train.events.between(start, start + length)
+
+    def _hidden_pairs(self, paths: PathWeights) -> Window:
+        """What users took of the share of their pairs that was hidden, as of the training moment.
+
+        What a user is known to have taken is no candidate: hidden pairs are others by construction, and would teach
+        that nobody takes anything again.
+        """
+        train, rng = self._train, np.random.default_rng([self._settings.training.seed, _HIDDEN])
+        hidden_E = hidden_events(train.events, self._fitting.n_products, HIDDEN_SHARE, rng)
+        past = replace(train, events=train.events.take(~hidden_E))
+        features = self._features(past.events, train.as_of)
+        window = self._window(past, train.as_of, train.events.take(hidden_E), features, paths)
+        return replace(window, excluded_CP=window.queries_C.all_RP)
 
     def _window(
         self, past: Snapshot, start: np.datetime64, later: Events, features: PathFeatures, paths: PathWeights
@@ -193,6 +228,7 @@ class ConstantMaker:
             taken_CP=sparse.csr_matrix((pairs.weight_K, (pairs.user_K, pairs.product_K)), shape=shape),
             excluded_CP=_marked(bought, shape),
             items=self._item_graph(past.events, self._settings.model.item_factors),
+            spectral=self._spectral(past.events),
             lift_SP=paths.lift(features, self._fitting),
             product_PK=features.product_PK,
             fits_SP=self._structure.fits_SP,

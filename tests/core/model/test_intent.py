@@ -15,6 +15,7 @@ from gnn_core.model.history import TERMS, history_queries, history_terms
 from gnn_core.model.intent import DENSE, PRIOR_DENSE, PRIOR_SPARSE, Window, fit_intent, window_choices
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices
+from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import ORDER, VIEW
 from tests.core.model.tiny import KINDS, PATHS, events_of
 
@@ -33,10 +34,11 @@ def window_of(
         for row, columns in enumerate(rows):
             matrix[row, columns] = True
     near = sparse.csr_matrix(np.diag(np.full(n_P - 1, 0.2), 1))
-    left, right = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(2))
+    left, right, told, asked = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(4))
     parts = {
         "excluded_CP": sparse.csr_matrix(shape),
         "items": ItemGraph(near, near, left, right),
+        "spectral": SpectralFactors(told, asked),
         "lift_SP": rng.normal(size=(n_S, n_P)).astype(np.float32),
         "product_PK": rng.normal(size=(n_P, K)).astype(np.float32),
     }
@@ -76,11 +78,13 @@ def test_rows_match_hand_values():
     assert [order[0], set(order[1:3]), order[3:5], set(order[5:])] == [1, {0, 2}, [1, 2], {0, 3}]
     terms = history_terms(SMALL.queries_C, SMALL.items)
     profile = SMALL.queries_C.recent_RP @ SMALL.items.left_PI
+    smooth = SMALL.queries_C.recent_RP @ SMALL.spectral.in_PF
     for row, product in enumerate(order):
         c = int(row >= 3)
         lift = SMALL.lift_SP[: c + 1, product].mean()
         items = profile[c] @ SMALL.items.right_PI[product]
-        want = [*SMALL.product_PK[product], lift, items, *(term[c, product] for term in terms)]
+        spectral = smooth[c] @ SMALL.spectral.out_PF[product]
+        want = [*SMALL.product_PK[product], lift, items, spectral, *(term[c, product] for term in terms)]
         assert got.x_RK[row] == pytest.approx(np.array(want), abs=1e-5), row
 
 
@@ -162,6 +166,7 @@ def planted(seed: int, *, follow: float, step: int = 0, n_choosers: int = 150) -
         owns=[[0]] * n_choosers,
         fits=[list(range(N_P))],
         items=ItemGraph(next_one, sparse.csr_matrix((N_P, N_P)), none, none),
+        spectral=SpectralFactors(none, none),
         lift_SP=np.zeros((1, N_P), np.float32),
         product_PK=features,
     )

@@ -19,6 +19,7 @@ from gnn_core.model.preference import PathWeights
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.snapshot import Snapshot, micros
+from gnn_core.training import constants
 from gnn_core.training.constants import ConstantMaker, Weights
 from gnn_core.training.examples import fold_of_users
 from gnn_core.training.plan import build_plan
@@ -29,7 +30,7 @@ from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
-FULL_RANK = {"vehicle_factors": 14, "item_factors": 26}
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4}
 CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
 # Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
 STORE: dict[str, Any] = {
@@ -142,6 +143,51 @@ def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_st
     assert got.weights.paths is got.paths[1]  # what is served has learned from the windows too
 
 
+# Hidden pairs
+
+# Nobody has a past of a whole window: all happened on one day.
+TIMELESS = [
+    *((u, p, "order", "2026-05-20", f"{u}{p}") for u in ("ann", "bob") for p in ("P0", "P1", "P2")),
+    ("cat", "P3", "order", "2026-05-20", "c3"),
+    ("dan", "P1", "view", "2026-05-20"),
+    ("dan", "P1", "order", "2026-05-20", "d1"),
+    ("dan", "P2", "order", "2026-05-20", "d2"),
+]
+
+
+def test_without_an_earlier_window_hidden_pairs_teach():
+    """ann and bob hide one of three pairs, dan one of two, with both its events; cat has one pair, and keeps it."""
+    train = make_snapshot(**(STORE | {"events": TIMELESS}))
+    (window,) = learn(train).windows
+    assert (window.taken_CP > 0).sum(axis=1).ravel().tolist() == [[1, 1, 1]]
+    left = [set(row.indices) for row in window.queries_C.all_RP]
+    hidden = [set(row.indices) for row in window.taken_CP]
+    assert [a | b for a, b in zip(left, hidden, strict=True)] == [{0, 1, 2}, {0, 1, 2}, {1, 2}]
+    assert not any(a & b for a, b in zip(left, hidden, strict=True))
+    assert [set(row.indices) for row in window.excluded_CP] == left  # what is known is no candidate
+
+
+def test_hidden_pairs_do_not_describe_themselves(monkeypatch):
+    """Whatever it is that a user hides, the window that describes them is the same."""
+    windows = []
+    for product in ("P2", "P3"):
+        events = [e for e in TIMELESS if e[:2] != ("ann", "P2")] + [("ann", product, "order", "2026-05-20", "annP2")]
+        train = make_snapshot(**(STORE | {"events": events}))
+        mask = (train.events.user_E == 0) & (train.events.product_E == int(product[1]))
+        assert mask.sum() == 1
+        monkeypatch.setattr(constants, "hidden_events", lambda *_, mask=mask: mask)
+        windows += learn(train).windows
+    one, other = windows
+    assert [w.taken_CP.indices.tolist() for w in windows] == [[2], [3]]
+    for part in ("items", "spectral", "product_PK", "queries_C"):
+        assert same(getattr(one, part), getattr(other, part)), part
+
+
+def test_where_a_window_teaches_no_pair_is_hidden():
+    got = learn(store())
+    assert [w.taken_CP.shape[0] for w in got.windows] == [3, 0]
+
+
 # Folds
 
 
@@ -167,7 +213,13 @@ def test_what_hidden_users_do_does_not_move_the_features_that_describe_them():
 
 
 def test_a_model_that_learns_all_by_gradient_needs_no_choices():
-    off = {"popularity_bias": False, "vehicle_factors": 0, "item_factors": 0, "sparse_terms": False}
+    off = {
+        "popularity_bias": False,
+        "vehicle_factors": 0,
+        "item_factors": 0,
+        "spectral_factors": 0,
+        "sparse_terms": False,
+    }
     got = learn(store(), settings_of(**off))
     assert got.described == got.windows == []
     made = ConstantMaker(store(), settings_of(**off), build_structure(store())).make(store().events, got.weights)
