@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.history import TERMS, HistorySettings
 from gnn_core.config.paths import PRODUCT_FEATURES
-from gnn_core.model.history import TERMS, history_terms
+from gnn_core.model.history import history_terms
 from gnn_core.model.intent import IntentWeights, Window
 from gnn_core.snapshot import Int
 
@@ -32,38 +33,30 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "terms": ("near", "near_recent", "follows"),
 }
 """Weights that are multiplied together. What a user has taken is no candidate here, so its own terms stay."""
-MULTIPLES = (0.0, 0.1, 0.25, 0.5, 0.7, 1.4, 2.0, 4.0, 10.0)
-ROUNDS = 4
-LIST_LENGTH = 20
-"""Recall among so many is what is asked for; shorter lists have few hits to tell settings by."""
-MOST_CELLS = 20_000_000
-"""Of choosers × products: 80 MB a group."""
-FEWEST_CHOOSERS = 200
-"""Below, the best of thirty settings is chance, and the fit stays."""
 
 
-def weighed_by_rank(window: Window, fitted: IntentWeights, *, seed: int) -> IntentWeights:
+def weighed_by_rank(window: Window, fitted: IntentWeights, settings: HistorySettings, *, seed: int) -> IntentWeights:
     """Multiples of fitted weights under which hidden pairs rank highest; the fitted ones where none ranks them higher.
 
-    Group after group takes the multiple of the best Recall@20, for a few rounds or until none is better.
+    Group after group takes the multiple of the best recall, for a few rounds or until none is better.
 
     Args:
         window: of hidden pairs. fitted: on the same window; groups without a weight stay without.
     """
-    chooser_C = _choosers(window, seed)
-    if len(chooser_C) < FEWEST_CHOOSERS:
+    chooser_C = _choosers(window, settings.rank_cells, seed)
+    if len(chooser_C) < settings.rank_choosers:
         return fitted
-    asked = _Asked(window, chooser_C, fitted)
+    asked = _Asked(window, chooser_C, fitted, settings)
     multiple_G = np.ones(len(GROUPS))
     best = asked.recall(multiple_G)
-    for _ in range(ROUNDS):
+    for _ in range(settings.rank_rounds):
         started = best
         for g in range(len(GROUPS)):
             recalls = asked.recalls(multiple_G, g)
             k = int(np.argmax(recalls))
             if recalls[k] > best:
                 best = recalls[k]
-                multiple_G[g] *= MULTIPLES[k]
+                multiple_G[g] *= settings.rank_multiples[k]
         if best == started:
             break
     by_name = dict(fitted.by_name)
@@ -72,17 +65,18 @@ def weighed_by_rank(window: Window, fitted: IntentWeights, *, seed: int) -> Inte
     return IntentWeights(by_name)
 
 
-def _choosers(window: Window, seed: int) -> Int:
+def _choosers(window: Window, cells: int, seed: int) -> Int:
     """Choosers who took something, as many as fit into memory, drawn."""
     took_C = np.flatnonzero(np.diff(window.taken_CP.indptr))
-    most = max(1, MOST_CELLS // window.taken_CP.shape[1])
+    most = max(1, cells // window.taken_CP.shape[1])
     return np.sort(np.random.default_rng(seed).permutation(took_C)[:most])
 
 
 class _Asked:
     """Scores of every product for some choosers, group by group."""
 
-    def __init__(self, window: Window, chooser_C: Int, fitted: IntentWeights) -> None:
+    def __init__(self, window: Window, chooser_C: Int, fitted: IntentWeights, settings: HistorySettings) -> None:
+        self._settings = settings
         weight, queries = fitted.by_name, window.queries_C.rows(chooser_C)
         owns_CS = window.owns_CS[chooser_C].astype(np.float32)
         shape = (len(chooser_C), window.taken_CP.shape[1])
@@ -112,12 +106,12 @@ class _Asked:
         return self._recall(self._summed(multiple_G))
 
     def recalls(self, multiple_G: Float, group: int) -> list[float]:
-        """Recall under each of MULTIPLES of one group, beside the given multiples; 0 where the group says nothing."""
+        """Recall under each multiple of one group, beside the given multiples; 0 where the group says nothing."""
         if group >= len(self._parts) or not self._parts[group].any():
-            return [0.0] * len(MULTIPLES)
+            return [0.0] * len(self._settings.rank_multiples)
         others_CP = self._summed(np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G))
         own_CP = np.float32(multiple_G[group]) * self._parts[group]
-        return [self._recall(others_CP + np.float32(multiple) * own_CP) for multiple in MULTIPLES]
+        return [self._recall(others_CP + np.float32(multiple) * own_CP) for multiple in self._settings.rank_multiples]
 
     def _summed(self, multiple_G: Float) -> NDArray[np.float32]:
         score_CP = np.zeros(self._barred_CP.shape, dtype=np.float32)
@@ -132,7 +126,7 @@ class _Asked:
         hit_N = np.empty(len(self._row_N))
         for n, (row, product) in enumerate(zip(self._row_N, self._product_N, strict=True)):
             score_P, own = score_CP[row], score_CP[row, product]
-            hit_N[n] = (score_P > own).sum() + ((score_P == own).sum() - 1) / 2 < LIST_LENGTH
+            hit_N[n] = (score_P > own).sum() + ((score_P == own).sum() - 1) / 2 < self._settings.rank_length
         taken_C = np.bincount(self._row_N, minlength=len(score_CP))
         share_C = np.bincount(self._row_N, weights=hit_N, minlength=len(score_CP)) / np.maximum(taken_C, 1)
         return float(share_C[taken_C > 0].mean()) if taken_C.any() else 0.0

@@ -20,32 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.history import DENSE, TERMS, HistorySettings
 from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
-from gnn_core.model.history import TERMS, HistoryQueries, history_terms
+from gnn_core.model.history import HistoryQueries, history_terms
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices, fit_logit
 from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
-DENSE = (*PRODUCT_FEATURES, "lift", "items", "spectral")
-"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph, its smooth part."""
-PRIOR_SPARSE = {
-    "orders": 0.2,
-    "lift": 1.0,
-    "near": 2.0,
-    "near_recent": 2.0,
-    "follows": 0.5,
-    "viewed": 2.0,
-    "carted": 2.5,
-    "ordered": 2.0,
-    "recently": 0.5,
-}
-PRIOR_DENSE = {"orders": 0.5, "lift": 1.0, "items": 30.0}
-"""Weights without evidence, with and without the sparse terms beside the dot product."""
-WINDOWS = 3
-MAX_CHOOSERS = 1500
-NEAR_CANDIDATES, OTHER_CANDIDATES = 300, 100
-"""Drawn of one chooser's candidates with and without any term; each stands for as many as were not drawn."""
 _PARTS = 4
 
 
@@ -83,23 +65,27 @@ class Window:
     fits_SP: sparse.csr_matrix
 
 
-def fit_intent(windows: list[Window], settings: PathSettings, *, sparse_terms: bool, seed: int) -> IntentWeights:
+def fit_intent(
+    windows: list[Window], paths: PathSettings, history: HistorySettings, *, sparse_terms: bool, seed: int
+) -> IntentWeights:
     """Weights under which what users with a past took is most likely; penalties are those of the paths."""
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
-    prior = PRIOR_SPARSE if sparse_terms else PRIOR_DENSE
+    prior = history.prior if sparse_terms else history.prior_dense
     rng = np.random.default_rng(seed)
     total = sum(w.taken_CP.shape[0] for w in windows)
     parts: list[Choices] = []
     for window in windows:
         n = window.taken_CP.shape[0]
-        kept = min(n, max(1, round(n * MAX_CHOOSERS / max(total, MAX_CHOOSERS))))
+        kept = min(n, max(1, round(n * history.choosers / max(total, history.choosers))))
         chosen = np.sort(rng.permutation(n)[:kept])
         part_of = rng.integers(0, _PARTS, size=len(chosen))
-        parts.extend(window_choices(window, chosen[part_of == k], rng, sparse_terms) for k in range(_PARTS))
-    return IntentWeights(fit_logit(parts, names, prior, settings))
+        parts.extend(window_choices(window, chosen[part_of == k], rng, history, sparse_terms) for k in range(_PARTS))
+    return IntentWeights(fit_logit(parts, names, prior, paths))
 
 
-def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, sparse_terms: bool) -> Choices:
+def window_choices(
+    window: Window, chooser_C: Int, rng: np.random.Generator, history: HistorySettings, sparse_terms: bool
+) -> Choices:
     """Candidates of some choosers of a window with their features; choosers who took no candidate are left out."""
     queries = window.queries_C.rows(chooser_C)
     terms = history_terms(queries, window.items)
@@ -119,8 +105,8 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
         spoken_P = np.zeros(len(candidate_P), dtype=bool)
         spoken_P[near.indices[near.indptr[c] : near.indptr[c + 1]]] = True
         drawn = [
-            _drawn(np.flatnonzero(candidate_P & spoken_P), NEAR_CANDIDATES, rng),
-            _drawn(np.flatnonzero(candidate_P & ~spoken_P), OTHER_CANDIDATES, rng),
+            _drawn(np.flatnonzero(candidate_P & spoken_P), history.near_candidates, rng),
+            _drawn(np.flatnonzero(candidate_P & ~spoken_P), history.other_candidates, rng),
         ]
         product = np.concatenate([positive, *(d for d, _ in drawn)])
         value = np.zeros(len(product))

@@ -27,7 +27,7 @@ from gnn_core.model.by_rank import weighed_by_rank
 from gnn_core.model.factors import Factors, factorise_lift
 from gnn_core.model.history import history_queries
 from gnn_core.model.inputs import ScoreWeights
-from gnn_core.model.intent import WINDOWS, IntentWeights, Window, fit_intent
+from gnn_core.model.intent import IntentWeights, Window, fit_intent
 from gnn_core.model.item_graph import ItemGraph, build_item_graph
 from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures, item_space, path_features
@@ -38,8 +38,6 @@ from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
 from gnn_core.training.hidden_pairs import hidden_events
 
 MICROS_PER_DAY = 86_400_000_000
-HIDDEN_SHARE = 0.2
-"""Of a user's pairs, where nothing but hidden pairs can teach: what is left still describes them."""
 _HIDDEN = 1_000_000
 """Beside the seed: another draw than any fold's or window's."""
 
@@ -85,11 +83,12 @@ class ConstantMaker:
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
         """
-        seed, events, settings = self._settings.training.seed, self._train.events, self._settings.paths
+        seed, events = self._settings.training.seed, self._train.events
+        settings, history = self._settings.paths, self._settings.history
         parts: list[Choices] = []
         windows: list[Window] = []
         if not self.wanted:
-            return Weights(fit_weights([], settings), fit_intent([], settings, sparse_terms=False, seed=seed))
+            return Weights(fit_weights([], settings), fit_intent([], settings, history, sparse_terms=False, seed=seed))
         hidden_E = fold_U[events.user_E]
         for k in folds:
             features = self._features(events.take(hidden_E != k), self._train.as_of)
@@ -108,9 +107,9 @@ class ConstantMaker:
         timeless = not any(len(window.queries_C) for window in windows)
         if timeless:
             windows = [self._hidden_pairs(paths)]
-        intent = fit_intent(windows, settings, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        intent = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
         if timeless:
-            intent = weighed_by_rank(windows[0], intent, seed=seed)
+            intent = weighed_by_rank(windows[0], intent, history, seed=seed)
         return Weights(fit_weights(parts, settings), intent)
 
     def make(self, events: Events, weights: Weights) -> Constants:
@@ -171,7 +170,14 @@ class ConstantMaker:
     def _item_graph(self, events: Events, rank: int) -> ItemGraph:
         shape = (len(self._train.user_ids), self._fitting.n_products)
         seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
-        items = build_item_graph(seen, self._kinds[seen.kind_E], shape, rank=rank, seed=self._settings.training.seed)
+        items = build_item_graph(
+            seen,
+            self._kinds[seen.kind_E],
+            shape,
+            self._settings.history,
+            rank=rank,
+            seed=self._settings.training.seed,
+        )
         names, weight = self._structure.names, self._settings.graph.text_closeness
         if names is None or not self.wanted or not weight:
             return items
@@ -186,7 +192,7 @@ class ConstantMaker:
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
         train, length = self._train, np.timedelta64(self._settings.split.horizon_days, "D")
-        for k in range(1, WINDOWS + 1):
+        for k in range(1, self._settings.history.windows + 1):
             start = train.as_of - k * length
             if not len(train.events.between(None, start)):
                 return
@@ -199,7 +205,7 @@ class ConstantMaker:
         that nobody takes anything again.
         """
         train, rng = self._train, np.random.default_rng([self._settings.training.seed, _HIDDEN])
-        hidden_E = hidden_events(train.events, self._fitting.n_products, HIDDEN_SHARE, rng)
+        hidden_E = hidden_events(train.events, self._fitting.n_products, self._settings.history.hidden_share, rng)
         past = replace(train, events=train.events.take(~hidden_E))
         features = self._features(past.events, train.as_of)
         window = self._window(past, train.as_of, train.events.take(hidden_E), features, paths)

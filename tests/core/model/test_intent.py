@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,15 +10,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.model import intent
-from gnn_core.model.history import TERMS, history_queries, history_terms
-from gnn_core.model.intent import DENSE, PRIOR_DENSE, PRIOR_SPARSE, Window, fit_intent, window_choices
+from gnn_core.model.history import history_queries, history_terms
+from gnn_core.model.intent import Window, fit_intent, window_choices
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices
 from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import ORDER, VIEW
-from tests.core.model.tiny import KINDS, PATHS, events_of
+from tests.core.model.tiny import HISTORY, KINDS, PATHS, events_of
 
 START = np.datetime64("1970-03-01")
 K = len(PRODUCT_FEATURES)
@@ -51,8 +53,9 @@ def window_of(
     )
 
 
-def chosen(window: Window, *, sparse_terms: bool = True) -> Choices:
-    return window_choices(window, np.arange(window.taken_CP.shape[0]), np.random.default_rng(0), sparse_terms)
+def chosen(window: Window, settings=HISTORY, *, sparse_terms: bool = True) -> Choices:
+    everyone = np.arange(window.taken_CP.shape[0])
+    return window_choices(window, everyone, np.random.default_rng(0), settings, sparse_terms)
 
 
 SMALL = window_of(
@@ -113,12 +116,10 @@ def test_a_chooser_who_owns_nothing_or_took_nothing_fitting_is_left_out():
         assert len(got.first_C) == 0
 
 
-def test_candidates_are_drawn_by_whether_a_term_speaks_of_them(monkeypatch):
-    monkeypatch.setattr(intent, "NEAR_CANDIDATES", 3)
-    monkeypatch.setattr(intent, "OTHER_CANDIDATES", 5)
+def test_candidates_are_drawn_by_whether_a_term_speaks_of_them():
     past = [(0, p, VIEW, 1) for p in range(10)]
     wide = window_of(past, np.eye(1, 60, 59), owns=[[0]], fits=[list(range(60))])
-    got = chosen(wide)
+    got = chosen(wide, replace(HISTORY, near_candidates=3, other_candidates=5))
     products = np.array(shown(got, wide))
     assert products[0] == 59
     spoken = products[1:] <= 10  # what was viewed, and the next of it
@@ -129,13 +130,13 @@ def test_candidates_are_drawn_by_whether_a_term_speaks_of_them(monkeypatch):
 
 
 def test_without_windows_the_prior_stays():
-    for sparse_terms, prior, names in ((True, PRIOR_SPARSE, (*DENSE, *TERMS)), (False, PRIOR_DENSE, DENSE)):
-        got = fit_intent([], PATHS, sparse_terms=sparse_terms, seed=0)
+    for sparse_terms, prior, names in ((True, HISTORY.prior, (*DENSE, *TERMS)), (False, HISTORY.prior_dense, DENSE)):
+        got = fit_intent([], PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
         assert dict(got.by_name) == {name: prior.get(name, 0.0) for name in names}
-    assert fit_intent([], PATHS, sparse_terms=True, seed=0).term_T == pytest.approx(
-        [PRIOR_SPARSE[name] for name in TERMS]
+    assert fit_intent([], PATHS, HISTORY, sparse_terms=True, seed=0).term_T == pytest.approx(
+        [HISTORY.prior[name] for name in TERMS]
     )
-    assert not fit_intent([], PATHS, sparse_terms=False, seed=0).term_T.any()
+    assert not fit_intent([], PATHS, HISTORY, sparse_terms=False, seed=0).term_T.any()
 
 
 # Planted worlds: 40 products that fit all; the first product feature is log popularity.
@@ -182,7 +183,7 @@ def recall(weights: dict[str, float], window: Window, k: int = 5) -> float:
 
 
 def prior_weights() -> dict[str, float]:
-    return dict(fit_intent([], PATHS, sparse_terms=True, seed=0).by_name)
+    return dict(fit_intent([], PATHS, HISTORY, sparse_terms=True, seed=0).by_name)
 
 
 def boost(weights: dict[str, float]) -> float:
@@ -191,14 +192,18 @@ def boost(weights: dict[str, float]) -> float:
 
 
 def test_where_views_predict_orders_what_was_viewed_ranks_first():
-    got = dict(fit_intent([planted(seed, follow=0.9) for seed in range(3)], PATHS, sparse_terms=True, seed=0).by_name)
+    got = dict(
+        fit_intent([planted(seed, follow=0.9) for seed in range(3)], PATHS, HISTORY, sparse_terms=True, seed=0).by_name
+    )
     assert boost(got) > 2 * boost(prior_weights())
     assert recall(got, planted(9, follow=1.0)) > 0.95
 
 
 def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
     got = dict(
-        fit_intent([planted(seed, follow=0.9, step=1) for seed in range(3)], PATHS, sparse_terms=True, seed=0).by_name
+        fit_intent(
+            [planted(seed, follow=0.9, step=1) for seed in range(3)], PATHS, HISTORY, sparse_terms=True, seed=0
+        ).by_name
     )
     unseen = planted(9, follow=1.0, step=1)
     assert recall(got, unseen, k=3) > 0.95
@@ -207,7 +212,7 @@ def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
 
 def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse():
     windows = [planted(seed, follow=0.0) for seed in range(3)]
-    got = dict(fit_intent(windows, PATHS, sparse_terms=True, seed=0).by_name)
+    got = dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0).by_name)
     unseen = planted(9, follow=0.0, n_choosers=300)
     assert got["orders"] == pytest.approx(1.0, abs=0.15)  # the true exponent
     assert boost(got) < boost(prior_weights()) / 3
@@ -217,7 +222,6 @@ def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse()
 
 
 def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
-    monkeypatch.setattr(intent, "MAX_CHOOSERS", 60)
     seen: list[int] = []
     monkeypatch.setattr(
         intent,
@@ -225,11 +229,11 @@ def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
         lambda parts, names, prior, penalties: seen.extend(len(p.first_C) for p in parts) or dict.fromkeys(names, 0.0),
     )
     windows = [planted(0, follow=1.0, n_choosers=200), planted(1, follow=1.0, n_choosers=100)]
-    fit_intent(windows, PATHS, sparse_terms=True, seed=0)
+    fit_intent(windows, PATHS, replace(HISTORY, choosers=60), sparse_terms=True, seed=0)
     assert (sum(seen[:4]), sum(seen[4:])) == (40, 20)
 
 
 def test_a_seed_decides():
     windows = [planted(0, follow=0.5), planted(1, follow=0.5)]
-    one, same = (dict(fit_intent(windows, PATHS, sparse_terms=True, seed=3).by_name) for _ in range(2))
+    one, same = (dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=3).by_name) for _ in range(2))
     assert one == same

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from gnn_core.config import Settings
+from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.graph.hetero import build_structure
-from gnn_core.model.history import TERMS
-from gnn_core.model.intent import DENSE, PRIOR_SPARSE, IntentWeights, window_choices
+from gnn_core.model.intent import IntentWeights, window_choices
 from gnn_core.model.preference import PathWeights
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
@@ -25,7 +25,7 @@ from gnn_core.training.examples import fold_of_users
 from gnn_core.training.plan import build_plan
 from gnn_core.training.stored_constants import to_tensors
 from tests.core.builders import AS_OF, make_snapshot
-from tests.core.model.tiny import PATHS
+from tests.core.model.tiny import HISTORY, PATHS
 from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
@@ -119,7 +119,7 @@ def test_products_bought_before_are_no_candidates_where_only_new_ones_count():
     new_only = learn(store(), settings_of(new_products_only=True)).windows[0]
     # ann and eve ordered P0; bob viewed P2 only, which does not count.
     assert new_only.excluded_CP.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    rows = window_choices(new_only, np.arange(3), np.random.default_rng(0), sparse_terms=False)
+    rows = window_choices(new_only, np.arange(3), np.random.default_rng(0), HISTORY, sparse_terms=False)
     assert rows.first_C.tolist() == [0, 2, 6]
     assert len(rows.weight_R) == 8  # 2 of 3, 4 of 4, 2 of 3
     assert not learn(store()).windows[0].excluded_CP.nnz
@@ -232,7 +232,7 @@ def test_a_handful_of_users_leaves_the_weights_where_they_were():
     for name, value in weights.paths.by_name.items():
         assert value == pytest.approx(PATHS.prior.get(name, 0.0), abs=0.05), name
     for name, value in weights.intent.by_name.items():
-        assert value == pytest.approx(PRIOR_SPARSE.get(name, 0.0), abs=0.05), name
+        assert value == pytest.approx(HISTORY.prior.get(name, 0.0), abs=0.05), name
 
 
 def test_what_is_served_is_what_was_fitted():
@@ -271,7 +271,7 @@ def test_what_is_served_is_what_was_fitted():
     weights = np.array([intent[name] for name in (*DENSE, *TERMS)])
     compared = 0
     for c in range(0, len(user_C), 7):
-        rows = window_choices(window, np.array([c]), rng, sparse_terms=True)
+        rows = window_choices(window, np.array([c]), rng, HISTORY, sparse_terms=True)
         product = [
             int(np.abs(features.product_PK - x[: len(PRODUCT_FEATURES)]).sum(axis=1).argmin()) for x in rows.x_RK
         ]
