@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gnn_assets.assets.cost import cost_assets
 from gnn_assets.assets.daily import daily_assets
 from gnn_assets.assets.discovery import discovery_assets
 from gnn_assets.assets.drift import drift_assets
@@ -67,6 +68,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *experiment_assets(weekly),
             *drift_assets(weekly),
             *monitoring_assets(weekly),
+            *cost_assets(weekly),
             *program_assets(weekly),
             *daily_assets(daily),
             *discovery_assets(weekly),

@@ -38,7 +38,7 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
         code_version="1",
     )
     def product_similarity(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Substitutes and complements of every product, from the embeddings; a table that other teams read.
+        """Substitutes, complements and related products, from the embeddings; a table that other teams read.
 
         A product is never its own neighbour or its own colour, and a neighbour shares a make and model with it.
         """

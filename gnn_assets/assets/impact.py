@@ -14,10 +14,10 @@ from gnn_core.io.warehouse import TableName
 NOTHING = "nothing was published before: every slot is new"
 
 
-def impact_of(week: Week) -> Impact | None:
+def impact_of(week: Week, *, facts_only: bool = False) -> Impact | None:
     """The week's candidates, or its facts where there are none yet, against what is published; None without one."""
     staged = None
-    if week.store.exists(week.key, "recommendation_candidates"):
+    if not facts_only and week.store.exists(week.key, "recommendation_candidates"):
         staged = week.read("recommendation_candidates").json("staged.json")
     published = published_before(week.warehouse, week.settings, staged["run_id"] if staged else None)
     if published is None:

@@ -1,7 +1,7 @@
-"""serving_metrics, shadow_comparison, cost_ledger: what is served, what would be, and what it cost."""
+"""serving_metrics, shadow_comparison: what is served, and what would be."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -13,25 +13,11 @@ import pyarrow.compute as pc
 from gnn_assets import metadata, models, partitions
 from gnn_assets.assets.serving import made_table
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
-from gnn_assets.resources import RUN_LABEL, STEP_LABEL, Platform, Week
-from gnn_core.errors import WarehouseError
+from gnn_assets.resources import Platform, Week
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.experiment.serving_arms import ServingArms
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
 from gnn_core.io.warehouse import TableName, label_value
-from gnn_core.monitoring.cost import (
-    CPU,
-    GPU,
-    QUERY,
-    UNKNOWN_BILLING,
-    append_charges,
-    charge,
-    cost_table,
-    month_cost,
-    months,
-    read_charges,
-    storage_charges,
-)
 from gnn_core.monitoring.mail_rates import MailWeek, mail_week
 from gnn_core.monitoring.serving import score_stability
 from gnn_core.monitoring.serving import serving_metrics as measure
@@ -47,12 +33,9 @@ COLUMNS = (
     "final_score",
 )  # fmt: skip
 
-TRAININGS = ("gnn_checkpoint", "promoted_model")
-"""Steps that fit a model; their artifacts say on which device."""
-
 
 def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """serving_metrics, shadow_comparison, cost_ledger."""
+    """serving_metrics, shadow_comparison."""
 
     @dg.asset(
         partitions_def=weekly,
@@ -163,61 +146,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             data_version=dg.DataVersion(artifact.version),
         )
 
-    @dg.asset(
-        partitions_def=weekly,
-        group_name="monitoring",
-        deps=["recommendations"],
-        kinds={"table"},
-        owners=OWNERS,
-        pool=WAREHOUSE_POOL,
-        code_version="1",
-    )
-    def cost_ledger(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """What this run cost, by asset and month, against the month's budget.
-
-        Seconds of its steps at the price of the machine that was used, bytes billed for its queries, and what tables
-        and artifacts take since the ledger was last written.
-        """
-        week = platform.week(context)
-        now, run_id, prices = dt.datetime.now(dt.UTC), context.run.run_id, week.settings.cost
-        before = read_charges(week.warehouse, week.settings)
-        seconds, started = _step_seconds(context)
-        fitted_on = {name: week.read(name).manifest.meta.get("device") for name in TRAININGS}
-        charges = [
-            charge(
-                GPU if fitted_on.get(step) == "cuda" else CPU, spent, asset=step, at=now, run_id=run_id,
-                settings=prices,
-            )
-            for step, spent in seconds.items()
-        ]  # fmt: skip
-        billed, billing = _bytes_billed(week, run_id, started, seconds)
-        charges += [
-            charge(QUERY, size, asset=step, at=now, run_id=run_id, settings=prices) for step, size in billed.items()
-        ]
-        charges += storage_charges(_stored(week), before, at=now, run_id=run_id, settings=prices)
-        added = append_charges(week.publisher, week.settings, charges)
-        ledger = read_charges(week.warehouse, week.settings)
-        name = f"{now:%Y-%m}"
-        month = month_cost(ledger, name, prices, decided=prices.decided_month == name)
-        content = month.as_json() | {"months": months(ledger), "billing": billing}
-        # Of no settings section: what was spent stays spent when a price or a decision changes.
-        artifact = week.write("cost_ledger", {"month.json": json_bytes(content)})
-        return dg.MaterializeResult(
-            metadata={
-                "month": month.sentence,
-                "billing": billing,
-                "usd": month.usd,
-                "charged_steps": added,
-                "by_asset": metadata.counts(month.by_asset, "asset", "USD"),
-                "by_kind": metadata.counts(month.by_kind, "kind", "USD"),
-                "by_month": metadata.counts(months(ledger), "month", "USD"),
-                "ledger": str(cost_table(week.settings)),
-                **metadata.artifact(artifact),
-            },
-            data_version=dg.DataVersion(artifact.version),
-        )
-
-    return [serving_metrics, shadow_comparison, cost_ledger]
+    return [serving_metrics, shadow_comparison]
 
 
 def _qa(week: Week, rows: pa.Table, source: str) -> dict[str, Any]:
@@ -266,39 +195,3 @@ def _scores(week: Week, scores: pd.DataFrame) -> dict[str, object]:
     found = score_stability(before, scores, bins=limits.psi_bins, confidence=limits.drift_confidence)
     why = earlier[-1] if found else f"{earlier[-1]} was served by other policies"
     return {"by_source": found, "why": why}
-
-
-def _step_seconds(context: dg.AssetExecutionContext) -> tuple[dict[str, float], dt.datetime]:
-    """Seconds of every step of this run that has ended, and when the first of them began."""
-    stats = [s for s in context.instance.get_run_step_stats(context.run.run_id) if s.start_time is not None]
-    seconds = {s.step_key: s.end_time - s.start_time for s in stats if s.start_time and s.end_time is not None}
-    return seconds, dt.datetime.fromtimestamp(min(s.start_time or 0.0 for s in stats), dt.UTC)
-
-
-def _bytes_billed(week: Week, run_id: str, since: dt.datetime, steps: Iterable[str]) -> tuple[dict[str, int], str]:
-    """Bytes billed for this run's queries by step, from the warehouse's own statistics of jobs, and what is known.
-
-    Where they cannot be read nothing is charged, and the sentence says so: the check of the budget warns then.
-    """
-    try:
-        found = week.warehouse.bytes_billed(since, {RUN_LABEL: label_value(run_id)}, STEP_LABEL)
-    except WarehouseError as error:
-        return {}, f"{UNKNOWN_BILLING}: {error}"
-    names = {label_value(step): step for step in steps}
-    billed = {names.get(label, label): size for label, size in found.items()}
-    if week.warehouse.engine == "duckdb":
-        return billed, "DuckDB bills no query: bytes billed are 0."
-    return (
-        billed,
-        f"Queries of the last run billed {sum(billed.values()):,} bytes, by BigQuery's statistics of its jobs.",
-    )
-
-
-def _stored(week: Week) -> dict[str, int]:
-    """Bytes of artifacts by name, and of what the platform keeps in the warehouse."""
-    warehouse = week.settings.warehouse
-    tables = {d: week.warehouse.stored_bytes(d) for d in (warehouse.work_dataset, warehouse.serving_dataset)}
-    if week.warehouse.engine == "duckdb":
-        # One file holds them all.
-        return {**week.store.sizes(), **tables[warehouse.serving_dataset]}
-    return {**week.store.sizes(), **{f"tables of {dataset}": sum(sizes.values()) for dataset, sizes in tables.items()}}

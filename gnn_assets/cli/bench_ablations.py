@@ -24,11 +24,13 @@ def ablations(
     switches: Sequence[str],
     colds: Sequence[int],
     seeds: int,
+    steps: int | None,
     plan_only: bool,
     json_file: Path | None,
 ) -> None:
     """Fit what is missing, then print a table a store, and write JSON."""
-    trials = open_trials("gnn_core.benchmark.ablations", source)
+    overlays = [] if steps is None else [{"training": {"max_steps": steps}}]
+    trials = open_trials("gnn_core.benchmark.ablations", source, overlays)
     plan = ablation_trials(asked_specs(trials, stores, STORES, colds, seeds), switches)
     missing = announce(trials, plan, console)
     if plan_only:

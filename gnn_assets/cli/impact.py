@@ -16,7 +16,7 @@ from gnn_core.discovery.impact import Impact
 from gnn_core.errors import DataError
 
 
-def show(text: str | None, as_json: bool, console: Console) -> int:
+def show(text: str | None, facts_only: bool, as_json: bool, console: Console) -> int:
     """Compare and print; 1 when more users lose a slot than `discovery.max_lost_share`, so that a script can stop.
 
     Raises:
@@ -31,7 +31,7 @@ def show(text: str | None, as_json: bool, console: Console) -> int:
     week = Platform.of(where).week(day.isoformat())
     if not warehouse.exists(week.tables.table("fitment")):
         raise DataError(f"week {day} has no tables yet: materialise its raw_* assets, or run `gnn run --week {day}`")
-    found = impact_of(week)
+    found = impact_of(week, facts_only=facts_only)
     if found is None:
         raise DataError(f"{NOTHING}; publish a week first")
     allowed = settings.discovery.max_lost_share
@@ -43,7 +43,7 @@ def show(text: str | None, as_json: bool, console: Console) -> int:
 
 
 def _print(found: Impact, allowed: float, console: Console) -> None:
-    beside = found.candidates or "the facts of the week (no candidates are staged yet)"
+    beside = found.candidates or "the facts of the week"
     console.print(f"{found.published} ({found.users:,} users) against {beside}\n", markup=False, highlight=False)
     _table(found.by_reason(), "Slots by reason", console)
     _table(found.by_model(10), "Makes and models with most changes", console)

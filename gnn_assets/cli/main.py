@@ -130,11 +130,15 @@ def publish(week: Week = None) -> None:
 
 @app.command()
 @told_plainly
-def impact(week: Week = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def impact(
+    week: Week = None,
+    facts: Annotated[bool, typer.Option(help="Only which published slots the week's tables forbid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
     """Who would lose or gain which slots against what is published, and why; exit code 1 above the threshold."""
     from gnn_assets.cli import impact as module
 
-    raise typer.Exit(module.show(week, as_json, console))
+    raise typer.Exit(module.show(week, facts, as_json, console))
 
 
 @app.command()
@@ -397,6 +401,9 @@ def ablations(
     switch: Annotated[
         list[str] | None, typer.Option(help="Variants such as graph_dot; repeatable. All if none.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps at most, in place of the config's; 0 = the constants alone.")
+    ] = None,
     cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden; repeatable. Left out: 90.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of split or simulation.")] = 1,
     source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
@@ -413,6 +420,7 @@ def ablations(
         switches=switch or (),
         colds=cold or (),
         seeds=seeds,
+        steps=steps,
         plan_only=plan,
         json_file=json_file,
     )

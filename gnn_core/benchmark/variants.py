@@ -50,6 +50,8 @@ VARIANTS: dict[str, Variant] = {
     "graph_prior_weights": Variant(GRAPH, {"paths": {"logit_penalties": (_NO_SAY, 10 * _NO_SAY)}}),
     "graph_no_co_purchase": Variant(GRAPH, {"graph": {"co_purchase_min_count": int(_NO_SAY)}}),
     "graph_no_decay": Variant(GRAPH, {"graph": {"decay_tau_days": _NEVER}}),
+    "graph_names": Variant(GRAPH, {"graph": {"text_features": 64}}),
+    "graph_names_in_towers": Variant(GRAPH, {"graph": {"text_features": 64, "text_closeness": 0.0}}),
     "graph_product_ids": Variant(GRAPH, {"model": {"product_id_embedding": True}}),
     "graph_user_ids": Variant(GRAPH, {"model": {"user_id_embedding": True}}),
     "graph_fitting_loss": Variant(GRAPH, {"training": {"fitting_loss_weight": 1.0}}),

@@ -20,8 +20,14 @@ class GraphSettings:
     """Weight × exp(−age / tau). The half-life is tau · ln 2: 20.8 days for 30."""
     co_purchase_min_count: int
     co_purchase_max_neighbours: int
+    text_features: int
+    """Dimensions of the product names in the product tower; above 0, names also join item space and histories."""
+    text_closeness: float
+    """What a name that is the same counts for beside the closeness over users, where a history asks for products."""
 
     def __post_init__(self) -> None:
+        at_least(self, "text_features", 0)
+        at_least(self, "text_closeness", 0)
         at_least(self, "decay_tau_days", 1e-9)
         at_least(self, "co_purchase_min_count", 1)
         at_least(self, "co_purchase_max_neighbours", 1)
@@ -89,6 +95,13 @@ class TrainingSettings:
     max_steps: int
     """Gradient steps at most; 0 keeps the initialisation."""
     batch_size: int
+    micro_batches: int
+    """Batches of a step, each over the next fold's graph; their mean gradient is the step's. Several processes share
+    them out, so it must be a multiple of the number of processes."""
+    processes: int
+    """Processes that train together; on GPUs, one each."""
+    process_timeout_s: float
+    """How long a process waits for the others before they count as lost."""
     validate_every: int
     patience: int
     """Validations without a better Recall@10 before training stops."""
@@ -123,6 +136,9 @@ class TrainingSettings:
         within(self, "fitting_loss_weight", 0, 1)
         for name in (
             "batch_size",
+            "micro_batches",
+            "processes",
+            "process_timeout_s",
             "validate_every",
             "patience",
             "checkpoint_every",
@@ -137,3 +153,8 @@ class TrainingSettings:
         within(self, "weight_averaging", 0, 0.9999)
         at_least(self, "loss_tau_days", 1e-9)
         at_least(self, "gradient_clip", 1e-9)
+        if self.micro_batches % self.processes:
+            raise ConfigError(
+                f"training.micro_batches is {self.micro_batches}; it must be a multiple of training.processes, "
+                f"{self.processes}, so that each process has as many batches as the others"
+            )

@@ -1,4 +1,4 @@
-"""Similar products: substitutes and complements, from the embeddings, told apart by part type and co-purchase.
+"""Similar products: substitutes, complements and what is merely related, from the embeddings.
 
 What belongs here: who may be a neighbour, of which kind, and how near. What does not: the space (space.py), the table's
 rules (sql/discovery).
@@ -6,7 +6,8 @@ rules (sql/discovery).
 - A neighbour is eligible, is no variant of the product, and fits a make/model that the product fits too (or one of the
   two is universal): what fits none of one's vehicles is neither an alternative nor an addition.
 - substitute: the same part type, and the two are not bought together.
-- complement: bought together (as a pair of shocks is), or of another part type.
+- complement: bought together (as a pair of shocks is), or of another part type and taken by the same people.
+- related: of another part type and near in the embeddings, but nobody was seen with both: a guess, and called one.
 
 Shape letters: P products, R rows of a block, K neighbours.
 """
@@ -25,7 +26,7 @@ from gnn_core.graph.copurchase import count_joint_orders
 from gnn_core.scoring.rank import top_k_with_rules
 from gnn_core.snapshot import Snapshot
 
-KINDS = ("substitute", "complement")
+KINDS = ("substitute", "complement", "related")
 SIMILARITY = pa.schema(
     [
         pa.field("product_id", pa.string(), nullable=False),
@@ -35,9 +36,10 @@ SIMILARITY = pa.schema(
         pa.field("similarity", pa.float64(), nullable=False),
         pa.field("same_part_type", pa.bool_(), nullable=False),
         pa.field("joint_orders", pa.int64(), nullable=False),
+        pa.field("people", pa.int64(), nullable=False),
     ]
 )
-"""One row a product, kind and neighbour; rank 1 is the nearest of its kind."""
+"""One row a product, kind and neighbour; rank 1 is the nearest of its kind. `people` have an event with both."""
 _BLOCK_ROWS = 512
 _DECIMALS = 5
 """Of a similarity: beyond these, the order of summation shows."""
@@ -58,7 +60,7 @@ def similar_products(
     n_P = len(train.product_ids)
     if len(space_PD) != n_P:
         raise ShapeError(f"the space has {len(space_PD)} rows, the snapshot {n_P} products")
-    joint_PP = joint_orders(train)
+    joint_PP, people_PP = joint_orders(train), people_with_both(train)
     fits_PS = sparse.csr_matrix(train.fits_SP.T)
     most = settings.discovery.neighbours
     parts: list[pd.DataFrame] = []
@@ -72,8 +74,11 @@ def similar_products(
         joint_RP = joint_PP[rows].toarray()
         together_RP = joint_RP >= settings.graph.co_purchase_min_count
         same_RP = train.part_type_P[rows][:, None] == train.part_type_P[None, :]
+        people_RP = people_PP[rows].toarray()
         substitute_RP = same_RP & ~together_RP
-        for kind, of_kind_RP in zip(KINDS, (substitute_RP, ~substitute_RP), strict=True):
+        complement_RP = together_RP | (~same_RP & (people_RP >= settings.discovery.reason_min_people))
+        related_RP = ~substitute_RP & ~complement_RP
+        for kind, of_kind_RP in zip(KINDS, (substitute_RP, complement_RP, related_RP), strict=True):
             # The list rules keep the best variant of each base product.
             index_RK, _ = top_k_with_rules(
                 nearness_RP, may_RP & of_kind_RP, np.zeros_like(may_RP), train.part_type_P, train.base_P, most, most,
@@ -91,11 +96,12 @@ def similar_products(
                         "similarity": np.round(nearness_RP[row, near].astype(np.float64), _DECIMALS),
                         "same_part_type": same_RP[row, near],
                         "joint_orders": joint_RP[row, near].astype(np.int64),
+                        "people": people_RP[row, near].astype(np.int64),
                     }
                 )
             )
     frame = pd.concat(parts, ignore_index=True)
-    frame = frame.sort_values(["product_id", "kind", "rank"], ascending=[True, False, True], kind="stable")
+    frame = frame.sort_values(["product_id", "kind", "rank"], kind="stable", ignore_index=True)
     return pa.Table.from_pandas(frame, schema=SIMILARITY, preserve_index=False)
 
 
@@ -105,3 +111,14 @@ def joint_orders(train: Snapshot) -> sparse.csr_matrix:
     counts = count_joint_orders(train.events.between(None, train.as_of), n_P)
     upper = sparse.csr_matrix((counts.orders_C, (counts.left_C, counts.right_C)), shape=(n_P, n_P))
     return sparse.csr_matrix(upper + upper.T)
+
+
+def people_with_both(train: Snapshot) -> sparse.csr_matrix:
+    """(P, P) symmetric: distinct users with an event of any kind with both products; nothing on the diagonal."""
+    events = train.events.between(None, train.as_of)
+    shape = (len(train.user_ids), len(train.product_ids))
+    touched_UP = sparse.csr_matrix((np.ones(len(events)), (events.user_E, events.product_E)), shape=shape)
+    touched_UP.data[:] = 1.0
+    both_PP = sparse.csr_matrix(touched_UP.T @ touched_UP)
+    both_PP.setdiag(0.0)
+    return both_PP

@@ -40,6 +40,8 @@ class TableSizes:
     makes: int
     part_types: int
     users: int
+    names: int = 0
+    """Columns of the product features beyond PRODUCT_FEATURES."""
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Network(nn.Module):
 
         self.part_type = nn.Embedding(sizes.part_types, settings.part_type_dim)
         self.product_mlp = nn.Sequential(
-            nn.Linear(settings.part_type_dim + len(PRODUCT_FEATURES), dim), nn.ELU(), nn.Linear(dim, dim)
+            nn.Linear(settings.part_type_dim + len(PRODUCT_FEATURES) + sizes.names, dim), nn.ELU(), nn.Linear(dim, dim)
         )
         self.make = nn.Embedding(sizes.makes, dim)
         self.vehicle_id = nn.Embedding(sizes.segments, dim)

@@ -160,7 +160,7 @@ class GraphRecommender:
         if self._asked is None:
             return PathShares(own_N, owners_N, through_N, nothing, nothing, np.zeros(0))
         own_N, cell_J, via_J, share_J = history_shares(
-            self._asked, plan.items, plan.weights.intent.term_T, row_N, product_N
+            self._asked, plan.constants.items, plan.weights.intent.term_T, row_N, product_N
         )
         through_N = through_N + np.bincount(cell_J, weights=share_J, minlength=len(row_N))
         return PathShares(own_N, owners_N, through_N, cell_J, via_J, share_J)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,20 @@ def month_cost(charges: Iterable[Charge], month: str, settings: CostSettings, *,
     else:
         state, sentence = OK, f"{figures}."
     return MonthCost(month, total, budget, state, _sums(mine, "asset"), _sums(mine, "kind"), sentence)
+
+
+def step_charges(
+    seconds: Mapping[str, float], on_gpu: Collection[str], *, at: dt.datetime, run_id: str, settings: CostSettings
+) -> list[Charge]:
+    """Seconds of steps at the price of the machine that was used.
+
+    Args:
+        on_gpu: steps that ran on a GPU; that one was asked for, or was there, does not count.
+    """
+    return [
+        charge(GPU if step in on_gpu else CPU, spent, asset=step, at=at, run_id=run_id, settings=settings)
+        for step, spent in seconds.items()
+    ]
 
 
 def storage_charges(

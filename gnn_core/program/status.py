@@ -120,7 +120,7 @@ def program_status(
         served=served,
         next_decision=decision,
         cold_share=cold_share,
-        cold=_cold(cold_share, by_construction, report.get("users_by_tier", {}), limit),
+        cold=_cold(cold_share, by_construction, report["users_by_tier"], limit),
         wait_for_data=f"{cold_share:.1%} of the users are cold, below {limit:.0%}: the data have become denser by "
         "themselves, and a new offline evaluation may end otherwise."
         if waited

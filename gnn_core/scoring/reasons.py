@@ -26,21 +26,22 @@ _NO_TYPE = frozenset({"", "UNKNOWN"})
 
 
 def reason_texts(
-    reasons: Reasons, vehicle_AK: Int, universal_AK: NDArray[np.bool_], train: Snapshot
+    reasons: Reasons, product_AK: Int, vehicle_AK: Int, universal_AK: NDArray[np.bool_], train: Snapshot
 ) -> tuple[list[str], Int]:
     """The distinct texts of the lists, and which of them each cell has, (A, K), −1 where there is no product."""
     listed = np.nonzero(reasons.path_AK >= 0)
     via_N = reasons.via_AK[listed]
     type_N = np.where(via_N >= 0, train.part_type_P[np.maximum(via_N, 0)], -1)
+    same_N = type_N == train.part_type_P[product_AK[listed]]
     key = np.stack(
-        [reasons.path_AK[listed], reasons.event_AK[listed], type_N, vehicle_AK[listed], universal_AK[listed]]
+        [reasons.path_AK[listed], reasons.event_AK[listed], type_N, same_N, vehicle_AK[listed], universal_AK[listed]]
     )
     distinct, text_N = np.unique(key, axis=1, return_inverse=True)
     vehicles, owners = vehicle_names(train), segment_names(train)[train.segment_V]
     texts = []
-    for path, event, part_type, vehicle, universal in distinct.T.tolist():
+    for path, event, part_type, same, vehicle, universal in distinct.T.tolist():
         start = UNIVERSAL_REASON if universal else f"Fits your {vehicles[vehicle]}"
-        what = _part_name(train.part_types[part_type]) if part_type >= 0 else ""
+        what = "" if part_type < 0 else ("other " if same else "") + _part_name(train.part_types[part_type])
         told = _path_text(path, event, what, owners[vehicle])
         texts.append(f"{start}; {told}" if told else start)
     text_AK = np.full(reasons.path_AK.shape, -1, dtype=np.int64)
@@ -62,11 +63,6 @@ def _path_text(path: int, event: int, via: str, owners: str) -> str:
 
 def _part_name(part_type: str) -> str:
     return "part" if part_type in _NO_TYPE else " ".join(w if w.isupper() else w.lower() for w in part_type.split())
-
-
-def fits_reasons(train: Snapshot) -> NDArray[np.object_]:
-    """(V,) the reason for a product that fits the vehicle, such as "Fits your 1969 Chevrolet Camaro"."""
-    return np.array([f"Fits your {name}" for name in vehicle_names(train)], dtype=object)
 
 
 def vehicle_names(train: Snapshot) -> NDArray[np.object_]:

@@ -105,7 +105,7 @@ def build_rows(
 
     `arm_U` names each user's arm, None where there is none.
     """
-    texts = _Texts(context.train, reasons, proofs)
+    texts = _Texts(context.train, lists, reasons, proofs)
     return [
         _chunk(lists, users[part], row_U[part], proofs, reasons, texts, context, arm_U[part])
         for part in _parts(len(users), _CHUNK_USERS)
@@ -115,13 +115,13 @@ def build_rows(
 class _Texts:
     """String values that rows take by index."""
 
-    def __init__(self, train: Snapshot, reasons: Reasons, proofs: Proofs) -> None:
+    def __init__(self, train: Snapshot, lists: Lists, reasons: Reasons, proofs: Proofs) -> None:
         self.user = pa.array(train.user_ids, pa.string())
         self.vehicle = pa.array(train.vehicle_ids, pa.string())
         self.product = pa.array(train.product_ids, pa.string())
         self.part_type = pa.array(train.part_types, pa.string())
         self.image = pa.array(train.products["image_url"], pa.string(), from_pandas=True)
-        texts, self.reason_AK = reason_texts(reasons, proofs.vehicle_AK, proofs.universal_AK, train)
+        texts, self.reason_AK = reason_texts(reasons, lists.product_AK, proofs.vehicle_AK, proofs.universal_AK, train)
         self.reason = pa.array(texts, pa.string())
         self.path = pa.array(REASON_PATHS, pa.string())
         self.event = pa.array(EVENT_TYPES, pa.string())

@@ -141,6 +141,7 @@ class ConstantMaker:
             rank=self._settings.paths.item_space_rank,
             attribute_weight=self._settings.model.item_attribute_weight,
             seed=self._settings.training.seed,
+            names_PW=None if self._structure.names is None else self._structure.names.tfidf_PW,
         )
         age_days = (micros(as_of) - events.ts_E) / MICROS_PER_DAY
         faded_E = (
@@ -153,7 +154,12 @@ class ConstantMaker:
     def _item_graph(self, events: Events, rank: int) -> ItemGraph:
         shape = (len(self._train.user_ids), self._fitting.n_products)
         seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
-        return build_item_graph(seen, self._kinds[seen.kind_E], shape, rank=rank, seed=self._settings.training.seed)
+        items = build_item_graph(seen, self._kinds[seen.kind_E], shape, rank=rank, seed=self._settings.training.seed)
+        names, weight = self._structure.names, self._settings.graph.text_closeness
+        if names is None or not self.wanted or not weight:
+            return items
+        # Beside the users, not in their factors: a product that nobody has taken yet is near by its name alone.
+        return replace(items, near_PP=sparse.csr_matrix(items.near_PP + weight * names.alike_PP))
 
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""

@@ -6,5 +6,6 @@ FROM {staging} AS a
 JOIN {staging} AS b ON b.product_id = a.similar_product_id AND b.similar_product_id = a.product_id
 WHERE a.kind <> b.kind
   OR a.joint_orders <> b.joint_orders
+  OR a.people <> b.people
   OR a.same_part_type <> b.same_part_type
   OR ABS(a.similarity - b.similarity) > 0.0001

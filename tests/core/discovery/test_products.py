@@ -67,28 +67,33 @@ def test_kinds_by_hand():
     assert table.schema == SIMILARITY
     # Not A-R (its own colour), not D (fits no vehicle of A's), not E (not eligible), not F (bought together).
     assert neighbours(table, "A", "substitute") == ["B"]
-    assert neighbours(table, "A", "complement") == ["C", "F", "U"]
+    # u2 alone has both A and C: one person is an anecdote, so C is merely related.
+    assert neighbours(table, "A", "complement") == ["F"]
+    assert neighbours(table, "A", "related") == ["C", "U"]
     # Of A and its colour A-R the nearer one stands for both.
     assert neighbours(table, "B", "substitute") == ["A-R", "F"]
     assert neighbours(table, "D", "substitute") == []
-    assert neighbours(table, "D", "complement") == ["C", "U"]
+    assert neighbours(table, "D", "complement") == []
+    assert neighbours(table, "D", "related") == ["C", "U"]
     # What is not eligible has neighbours and is none.
     assert neighbours(table, "E", "substitute")[0] == "A-R"
     assert "E" not in table["similar_product_id"].to_pylist()
     first = next(r for r in table.to_pylist() if (r["product_id"], r["similar_product_id"]) == ("A", "F"))
-    assert (first["joint_orders"], first["same_part_type"]) == (2, True)
+    assert (first["joint_orders"], first["people"], first["same_part_type"]) == (2, 2, True)
     assert first["similarity"] == pytest.approx(np.cos(np.radians(30)), abs=1e-5)
 
 
 def test_one_joint_order_is_chance():
     rows = {(r["product_id"], r["similar_product_id"]): r for r in made().to_pylist()}
-    assert rows["A", "C"]["joint_orders"] == 1
+    assert (rows["A", "C"]["joint_orders"], rows["A", "C"]["kind"]) == (1, "related")
+    alone = {(r["product_id"], r["similar_product_id"]): r for r in made(reason_min_people=1).to_pylist()}
+    assert alone["A", "C"]["kind"] == alone["C", "A"]["kind"] == "complement"
     table = made(space=np.ones_like(SPACE) / np.sqrt(2))
     assert neighbours(table, "A", "substitute") == ["B"]  # ties by id; F stays a complement
 
 
 def test_no_more_than_so_many_and_nothing_that_points_away():
-    assert neighbours(made(neighbours=1), "A", "complement") == ["C"]
+    assert neighbours(made(neighbours=1), "A", "related") == ["C"]
     away = SPACE.copy()
     away[IDS.index("B")] = [-1, 0]
     assert neighbours(made(space=away), "A", "substitute") == []
@@ -131,6 +136,8 @@ SPOILS = [
     pytest.param(lambda r: [*r, r[0] | {"rank": 9}], "one_kind_each", id="twice"),
     pytest.param(lambda r: change(r, ("A", "C"), rank=7), "one_kind_each", id="gap in the ranks"),
     pytest.param(lambda r: change(r, ("A", "F"), joint_orders=9), "alike_both_ways", id="other count the other way"),
+    pytest.param(lambda r: change(r, ("A", "F"), people=9), "alike_both_ways", id="other people"),
+    pytest.param(lambda r: change(r, ("A", "F"), kind="related", rank=3), "alike_both_ways", id="other kind"),
     pytest.param(lambda r: change(r, ("A", "F"), similarity=0.1), "alike_both_ways", id="other similarity"),
     pytest.param(lambda r: change(r, ("A", "B"), similar_product_id="D"), "known_pairs", id="no vehicle in common"),
     pytest.param(lambda r: change(r, ("A", "B"), similar_product_id="GHOST"), "known_pairs", id="unknown product"),

@@ -35,7 +35,7 @@ def pairs(*rows):
     return pa.Table.from_pylist(
         [
             {"product_id": p, "similar_product_id": q, "similarity": s, "kind": "substitute", "rank": 1,
-             "same_part_type": True, "joint_orders": 0}
+             "same_part_type": True, "joint_orders": 0, "people": 0}
             for p, q, s in rows
         ],
         schema=SIMILARITY,

@@ -16,6 +16,7 @@ from gnn_core.monitoring.cost import (
     month_cost,
     months,
     read_charges,
+    step_charges,
     storage_charges,
 )
 from tests.core.experiment.experiment_world import ALL
@@ -105,6 +106,19 @@ def test_storage_is_charged_for_the_time_between_two_readings():
     assert second.usd == pytest.approx(0.02 * 10 * 6 / 30)
     (late,) = storage_charges(stored, first, at=AT + dt.timedelta(days=400), run_id="r3", settings=PRICES)
     assert late.quantity == 30 * 10 * 2**30
+
+
+def _steps(seconds, on_gpu):
+    return step_charges(seconds, on_gpu, at=AT, run_id="r", settings=PRICES)
+
+
+def test_a_gpu_is_charged_where_it_was_used_alone():
+    spent = {"gnn_checkpoint": 3600.0, "sql_scores": 3600.0}
+    found = {
+        c.asset: (c.kind, c.usd) for c in step_charges(spent, {"gnn_checkpoint"}, at=AT, run_id="r", settings=PRICES)
+    }
+    assert found == {"gnn_checkpoint": (GPU, 0.6), "sql_scores": (CPU, 0.2)}
+    assert {c.kind for c in _steps(spent, set())} == {CPU}
 
 
 def test_months_are_summed_oldest_first():

@@ -67,6 +67,15 @@ def test_an_alarm_must_be_more_than_chance_and_few_users_cannot_tell():
     assert "do not show a change of 0.25" in few["prices of events"].sentence
 
 
+def test_a_change_above_the_alarm_that_chance_may_give_is_no_alarm():
+    def kinds(user, ago):
+        return ("cart" if user % 3 < 2 else "view") if ago == 0 else _views(user, ago)
+
+    found = _by_name(input_drift(_store(kinds, users=24), START, LIMITS))["kinds of events"]
+    assert LIMITS.psi_alarm < found.psi < found.by_chance
+    assert found.state == UNKNOWN
+
+
 def test_a_week_without_events_is_no_data_and_not_steady():
     quiet = _store(_views)
     later = quiet.before(AS_OF - np.timedelta64(7, "D"))
