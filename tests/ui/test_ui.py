@@ -38,10 +38,9 @@ def test_schedules_and_sensors_are_on(ui):
     for name in AUTOMATIONS:
         ui.page.get_by_text(name).first.wait_for()
     ui.page.get_by_text("only on Monday").first.wait_for()
+    on = "number => document.querySelectorAll('input[type=checkbox]:checked').length === number"
+    ui.page.wait_for_function(on, arg=len(AUTOMATIONS))
     ui.keep("automation")
-    switches = ui.page.locator("input[type=checkbox]")
-    on = [switches.nth(i).is_checked() for i in range(switches.count())]
-    assert on.count(True) == len(AUTOMATIONS)
 
 
 def test_a_week_launched_in_the_page_is_published(ui, published):
