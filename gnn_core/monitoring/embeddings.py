@@ -51,18 +51,16 @@ def embedding_drift(
     """Compare vectors by kind (`products`, `vehicles`), entity by entity.
 
     Returns:
-        A phrase that says why, where they cannot be compared: other dimensions, or too few entities known to both.
+        A phrase that says why, where they cannot be compared: too few entities are known to both.
     """
     kinds: dict[str, VectorDrift] = {}
     fresh: dict[str, int] = {}
     breaks: list[str] = []
     for kind, (ids, vectors_PD) in new.items():
         old_ids, old_PD = old[kind]
-        if old_PD.shape[1] != vectors_PD.shape[1]:
-            return (
-                f"{kind}: vectors have {vectors_PD.shape[1]} dimensions, those of {reference} {old_PD.shape[1]}: the "
-                "model's settings have changed"
-            )
+        # A part that counts for nothing has no dimensions: zeros in its place change no norm, angle or rotation.
+        width = max(old_PD.shape[1], vectors_PD.shape[1])
+        old_PD, vectors_PD = (np.pad(v, ((0, 0), (0, width - v.shape[1]))) for v in (old_PD, vectors_PD))
         _, at_old, at_new = np.intersect1d(old_ids.astype(str), ids.astype(str), return_indices=True)
         fresh[kind] = len(ids) - len(at_new)
         if len(at_new) <= settings.neighbours:
