@@ -21,6 +21,7 @@ from gnn_core.io.warehouse import Warehouse
 from gnn_core.snapshot import Snapshot, build_snapshot
 from gnn_core.stores.week import WeekTables
 
+StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 RAW = tuple(f"raw_{name}" for name in SNAPSHOT_TABLES)
 """Artifacts of the contract tables."""
 
@@ -91,9 +92,11 @@ class Week:
 
 
 def _partition_of(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, where: Environment, settings: Settings
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext,
+    where: Environment,
+    settings: Settings,
 ) -> str:
-    """The week of an asset's step; of a check's step, the week of its run.
+    """The week of an asset's step; of a check's step, or of one of several that make an asset, the week of its run.
 
     A check that is executed by itself from the UI has no partition (partitioned checks are a preview feature of
     Dagster, not meant for production): it judges the newest week that was snapshotted, and says which in its metadata.
@@ -133,7 +136,7 @@ class Platform(ConfigurableResource):
         """The environment as the core of this package knows it."""
         return Environment(self.environment, Path(self.config_dir), Path(self.state_dir))
 
-    def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
+    def week(self, context: StepContext | str) -> Week:
         """Open the partition that a step works on."""
         where = self.where()
         settings = where.settings()
