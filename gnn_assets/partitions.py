@@ -21,6 +21,31 @@ def weekly_partitions(store: StoreSettings) -> dg.WeeklyPartitionsDefinition:
     )
 
 
+def daily_partitions(store: StoreSettings) -> dg.DailyPartitionsDefinition:
+    """One partition a day from the end of the store's first week on; ends with the store where that has ended."""
+    start = store.first_week + WEEK
+    # A store of one week has no day of its own yet; Dagster wants an end after the start.
+    end = max(store.last_week + WEEK, start + dt.timedelta(days=1)).isoformat() if store.last_week else None
+    return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_date=end, timezone="UTC", fmt="%Y-%m-%d")
+
+
+def newest_week(store: StoreSettings, moment: dt.datetime) -> str | None:
+    """Key of the last week that had ended at a moment; None before the first has."""
+    today = moment.astimezone(dt.UTC).date()
+    monday = today - dt.timedelta(days=today.weekday()) - WEEK
+    monday = min(monday, store.last_week) if store.last_week else monday
+    return monday.isoformat() if monday >= store.first_week else None
+
+
+def newest_day(store: StoreSettings, moment: dt.datetime) -> str | None:
+    """Key of the last day that had ended at a moment; None before the first has."""
+    day = moment.astimezone(dt.UTC).date() - dt.timedelta(days=1)
+    first = store.first_week + WEEK
+    if store.last_week:
+        day = min(day, max(store.last_week + WEEK, first + dt.timedelta(days=1)) - dt.timedelta(days=1))
+    return day.isoformat() if day >= first else None
+
+
 def as_of(partition_key: str) -> dt.date:
     """Exclusive end of the week that starts on `partition_key`."""
     return dt.date.fromisoformat(partition_key) + WEEK

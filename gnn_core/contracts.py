@@ -6,8 +6,10 @@ What does not: how raw tables become contract tables (sql/staging), or how they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -204,7 +206,7 @@ def violations(name: str, tables: Mapping[str, pd.DataFrame], *, as_of: pd.Times
 
     def report(rule: str, bad: pd.Series, columns: list[str]) -> None:
         if bad.any():
-            examples = frame.loc[bad, columns].head(3).to_dict("records")
+            examples = [_shown(row) for row in frame.loc[bad, columns].head(3).to_dict("records")]
             found.append(f"{name}: {int(bad.sum())} row(s) {rule}, such as {examples}")
 
     for column in contract.columns:
@@ -232,6 +234,20 @@ def violations(name: str, tables: Mapping[str, pd.DataFrame], *, as_of: pd.Times
         late = frame[contract.time_column] >= as_of
         report(f"with {contract.time_column} at or after the as-of date {as_of:%Y-%m-%d}", late, [contract.time_column])
     return found
+
+
+PERSONAL = ("user_id", "tracking_id", "order_id")
+"""Columns whose values lead to a person: shown by the first 12 hex digits of their SHA-256, as in the audit."""
+
+
+def _shown(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """An example row for messages, which end up in logs and alerts."""
+    return {
+        str(name): hashlib.sha256(value.encode()).hexdigest()[:12]
+        if name in PERSONAL and isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
 
 
 def require(tables: Mapping[str, pd.DataFrame], *, as_of: pd.Timestamp | None = None) -> None:

@@ -26,7 +26,7 @@ from gnn_core.scoring.shards import Shard, merge, shard_count, users_of_shard
 from gnn_core.snapshot import Snapshot
 
 PLAN = "recommendation_plan"
-SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish")
+SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish", "discovery")
 
 
 def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:

@@ -16,6 +16,7 @@ from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
 from gnn_core.program.offline import refit
 from gnn_core.publishing import publisher
+from gnn_core.publishing.schema import live_table
 from gnn_core.training.checkpoint import to_bytes
 
 
@@ -23,13 +24,27 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
     """Hand the week's staged candidates to the publisher, which judges them again by itself."""
     staged = week.read("recommendation_candidates").json("staged.json")
     return publisher.publish(
-        week.warehouse,
+        week.publisher,
         TableName.parse(staged["table"]),
         week.tables,
         week.settings,
         expected_digest=staged["digest"],
         at=published_at,
     )
+
+
+def made_table(week: Week) -> TableName:
+    """Where the week's lists stand: the live table, or aside where a later week is live."""
+    if later_published(week):
+        return TableName.parse(week.read("recommendation_candidates").json("staged.json")["table"])
+    return live_table(week.settings)
+
+
+def later_published(week: Week) -> str | None:
+    """The newest week after this one that was published; None when there is none."""
+    later = [w for w in week.store.weeks() if w[:1].isdigit() and w > week.key]
+    published = [w for w in later if week.store.exists(w, "recommendations")]
+    return published[-1] if published else None
 
 
 def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -55,13 +70,15 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         selection = Selection.from_json(judged["selection"])
         decision = decide(selection, GateVerdict.from_json(judged["decision"]))
         files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
-        warm = "not fitted: no graph model is served"
+        warm, meta = "not fitted: no graph model is served", {}
         if decision.needs_graph:
             previous, warm = models.last_week(week, "promoted_model", "serving")
             steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
             model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
-            files["serving.safetensors"] = to_bytes(model.to_checkpoint())
-        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS)
+            files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
+            files |= models.served_vectors(model, week.snapshot())
+            meta = {"device": model.device}
+        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)
         return dg.MaterializeResult(
             metadata={
                 "policy": decision.policy,
@@ -76,17 +93,29 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["recommendation_candidates"],
+        deps=["recommendation_candidates", "fitment_change_impact"],
         kinds={"sql", "table"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,
         code_version="1",
     )
     def recommendations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The table that the e-mail system reads: audited again by the publisher, moved whole or not at all."""
+        """The table that the e-mail system reads: audited again by the publisher, moved whole or not at all.
+
+        A week that is made again after a later one was published is judged and kept aside: the table never goes back
+        in time by itself.
+        """
         week = platform.week(context)
+        if later := later_published(week):
+            return dg.MaterializeResult(
+                metadata={
+                    "published": f"no: week {later} was published already. To go back on purpose: gnn rollback",
+                    "table": week.read("recommendation_candidates").json("staged.json")["table"],
+                }
+            )
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
+        week.write("recommendations", {"published.json": json_bytes({"run_id": live.run_id, "digest": live.digest})})
         rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])
         return dg.MaterializeResult(
             metadata={

@@ -54,7 +54,14 @@ def experiment_checks() -> list[dg.AssetChecksDefinition]:
             passed=not stage["alerts"],
             severity=dg.AssetCheckSeverity.ERROR,
             description=str(stage["reason"]),
-            metadata={"share": stage["share"]},
+            metadata={
+                "share": stage["share"],
+                "headline": "The rollout went back to SQL"
+                if stage["action"] == "rollback"
+                else "The rollout needs a person's decision",
+                # The table that follows a rollback is made at once; that does not make the rollout well again.
+                "resolves": not stage.get("rolled_back", False),
+            },
         )
 
     return [the_plan_can_decide, gate_2, the_rollout_needs_nobody]

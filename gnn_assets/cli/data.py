@@ -12,6 +12,7 @@ from rich.console import Console
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
+from gnn_core.io.emulators import bigquery_addresses
 from gnn_core.simulate.sizes import StoreSize, size_of
 from gnn_core.simulate.worlds import World
 
@@ -53,10 +54,10 @@ def adopt_profile(where: Environment, profile: Mapping[str, Any]) -> Settings:
     settings = load_settings(
         where.config_dir / "gnn_config.yaml", [where.config_dir / f"{where.name}.yaml", dict(profile)]
     )
-    if settings.warehouse.engine != "duckdb":
+    if settings.warehouse.engine != "duckdb" and bigquery_addresses() is None:
         raise ConfigError(
-            "simulated and public stores are written to the embedded warehouse only; unset GNN_ENV, or load into "
-            f"{settings.warehouse.engine} by hand"
+            "simulated and public stores are written to the embedded warehouse or to an emulator only: in "
+            f"{settings.warehouse.project} they would replace a retailer's tables. Unset GNN_ENV, or load by hand"
         )
     text = yaml.safe_dump(_plain(profile), sort_keys=False)
     if where.profile_path.is_file() and where.profile_path.read_text() != text:

@@ -10,6 +10,7 @@ Shape letters: U judged user-windows, N their positives.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -27,11 +28,21 @@ from gnn_core.errors import ArtifactError
 from gnn_core.snapshot import Int
 
 ROOT = Path(__file__).resolve().parents[1]
-SHAPES_NO_RESULT = ("publishing/", "simulate/", "benchmark/figures.py", "benchmark/targets.py", "benchmark/tables.py")
-"""Parts of the library that no result passes through."""
-_SECTIONS_OF_NO_RESULT = ("store", "warehouse", "artifacts", "gate1", "publish", "serving")
+START = "gnn_core.benchmark.cells"
+CARRIERS = (
+    *("config/__init__.py", "config/checks.py", "config/data.py", "config/loader.py", "config/online.py"),
+    *("io/duckdb.py", "io/duckdb_file.py", "io/warehouse.py"),
+)
+"""Imported, but they only carry values that have their own place in the key, or rows that arrive or do not."""
+SQL_OF_NO_RESULT = ("audit/", "experiment/", "publishing/")
+"""Folders of sql/ that no result passes through."""
+SECTIONS = (
+    *("eligibility", "split", "graph", "paths", "history", "model", "training", "baseline", "evaluation", "peers"),
+    *("hybrid", "scoring"),
+)
+"""Settings that a result can depend on, beside the store's profile, which follows from spec, data and code."""
 _UNTRAINED = ("popularity", "smoother", "item_knn", "sql_v5.17", "sql_v5.18")
-"""Models that read neither section `model` nor `training`; another training budget leaves their results alone."""
+"""Models that read none of the settings of learning; another training budget leaves their results alone."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +64,46 @@ class CellResult:
     judged and who could not be; `seconds`, `cpu_seconds`, `peak_mb`, `start_mb`; `collapse`."""
 
 
-def code_digest(root: Path = ROOT) -> str:
-    """SHA-256 over the library's Python and SQL, without the parts that no result passes through."""
+def code_digest(root: Path = ROOT, start: str = START) -> str:
+    """SHA-256 over the modules that `start` imports, directly or through others of the library, and over the SQL."""
+    files = imported(start, root) - {root / name for name in CARRIERS} | {
+        path for path in (root / "sql").rglob("*.sql") if not _sql_name(path, root).startswith(SQL_OF_NO_RESULT)
+    }
     sha = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".sql")):
+    for path in sorted(files):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(SHAPES_NO_RESULT):
-            sha.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        sha.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
+
+
+def imported(start: str, root: Path = ROOT) -> set[Path]:
+    """Files of the library that a module reads in by its import statements, wherever these stand, itself included."""
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        path = _file_of(waiting.pop(), root)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    """The file of a module or package of the library; None for anything else, names within a module among them."""
+    package, *rest = module.split(".")
+    if package != root.name:
+        return None
+    path = root.joinpath(*rest)
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if rest and p.is_file()), None)
+
+
+def _sql_name(path: Path, root: Path) -> str:
+    return path.relative_to(root / "sql").as_posix()
 
 
 def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, code: str) -> str:
@@ -71,8 +114,8 @@ def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, c
         settings: without the store's profile (which follows from spec, data and code), with the variant's changes.
         data, code: `data_digest`, `code_digest`.
     """
-    left_out = _SECTIONS_OF_NO_RESULT + (("model", "training", "hybrid") if base in _UNTRAINED else ())
-    sections = [name for name in vars(settings) if name not in left_out]
+    left_out = ("paths", "history", "model", "training", "hybrid") if base in _UNTRAINED else ()
+    sections = [name for name in SECTIONS if name not in left_out]
     parts = {
         "spec": spec.as_json(),
         "model": model,

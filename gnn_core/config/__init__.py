@@ -17,24 +17,39 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
+from gnn_core.config.history import HistorySettings
+from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
+from gnn_core.config.operations import AlertSettings, ArrivalSettings
+from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings, TableLayout
 
 __all__ = [
+    "AlertSettings",
+    "ArrivalSettings",
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
+    "DiscoverySettings",
     "EligibilitySettings",
+    "EmbeddingSettings",
     "EvaluationSettings",
     "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
+    "HistorySettings",
     "HybridSettings",
+    "KubernetesSettings",
+    "LayoutSettings",
     "ModelSettings",
     "MonitoringSettings",
+    "PathSettings",
     "PeerSettings",
+    "PodSettings",
     "PublishSettings",
     "RolloutSettings",
     "ScoringSettings",
@@ -43,6 +58,8 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TableLayout",
+    "TolerationSettings",
     "TrainingSettings",
     "WarehouseSettings",
     "load_settings",

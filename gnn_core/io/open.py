@@ -6,36 +6,39 @@ BigQuery takes longer to import than most commands on a DuckDB file take to run,
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gnn_core.config.data import WarehouseSettings
-from gnn_core.errors import WarehouseError
 from gnn_core.io.duckdb import DuckDbWarehouse
+from gnn_core.io.emulators import bigquery_addresses
 from gnn_core.io.warehouse import Warehouse
 
-EMULATOR_REST, EMULATOR_GRPC = "BIGQUERY_EMULATOR_HOST", "BIGQUERY_STORAGE_EMULATOR_HOST"
 
-
-def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
+def open_warehouse(settings: WarehouseSettings, state_dir: Path, role: str | None = "stager") -> Warehouse:
     """DuckDB in `state_dir`/warehouse.duckdb, or BigQuery with the credentials of the environment.
 
     With BIGQUERY_EMULATOR_HOST (http://host:port) and BIGQUERY_STORAGE_EMULATOR_HOST (host:port) set, BigQuery is an
     emulator, and no credentials are used.
 
+    Args:
+        role: `reader`, `stager` or `publisher`: whose service account speaks, where the settings name one; None is
+            whoever runs the process. An emulator and a DuckDB file know no identities.
     Raises:
         WarehouseError: only one of the two emulator addresses is set, or BigQuery finds no credentials.
     """
     if settings.engine == "duckdb":
         return DuckDbWarehouse(state_dir / "warehouse.duckdb", settings)
-    rest, storage = os.environ.get(EMULATOR_REST), os.environ.get(EMULATOR_GRPC)
-    if not rest and not storage:
-        from gnn_core.io.bigquery import BigQueryWarehouse
+    if emulator := bigquery_addresses():
+        return open_emulator(settings, *emulator)
+    from gnn_core.io.bigquery import BigQueryWarehouse
 
+    identity = None if role is None else getattr(settings, role)
+    if identity is None:
         return BigQueryWarehouse(settings)
-    if not rest or not storage:
-        raise WarehouseError(f"{EMULATOR_REST} and {EMULATOR_GRPC} go together; set both or none")
-    return open_emulator(settings, rest, storage)
+    from gnn_core.io.identities import clients_as
+
+    client, storage_client = clients_as(identity, settings)
+    return BigQueryWarehouse(settings, client=client, storage_client=storage_client)
 
 
 def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> Warehouse:

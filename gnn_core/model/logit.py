@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from gnn_core.config.paths import PathSettings
+
 Float = NDArray[np.float64]
-PENALTIES = (3.0, 10.0, 100.0, 1000.0)
-"""Of a weight's squared distance from its prior, in units of log likelihood; the last hardly moves a weight."""
-ENOUGH_CHOOSERS = 1000
-"""From here on the data outweigh any of the penalties, and the second weakest is taken without trying."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,9 @@ class Choices:
     """First row of each chooser."""
 
 
-def fit_logit(parts: Sequence[Choices], names: Sequence[str], prior: Mapping[str, float]) -> dict[str, float]:
+def fit_logit(
+    parts: Sequence[Choices], names: Sequence[str], prior: Mapping[str, float], settings: PathSettings
+) -> dict[str, float]:
     """Weights under which what was taken is most likely, with a penalty on leaving the prior.
 
     The penalty is chosen by leaving out one part after the other: the strongest whose likelihood on what was left out
@@ -43,27 +43,29 @@ def fit_logit(parts: Sequence[Choices], names: Sequence[str], prior: Mapping[str
     Args:
         parts: choices described by features that never saw the part's own choosers.
         names: of the features. prior: weight of a feature before any evidence; 0 where none is given.
+        settings: the penalties to choose from, and when there is no need to.
     Sources: McFadden (1974), conditional logit; Breiman et al. (1984), one standard error.
     """
     prior_K = np.array([prior.get(name, 0.0) for name in names])
     parts = [part for part in parts if len(part.first_C)]
     if not parts:
         return dict(zip(names, prior_K.tolist(), strict=True))
-    weights_K = _fit(parts, prior_K, _penalty(parts, prior_K))
+    weights_K = _fit(parts, prior_K, _penalty(parts, prior_K, settings))
     return dict(zip(names, weights_K.tolist(), strict=True))
 
 
-def _penalty(parts: Sequence[Choices], prior_K: Float) -> float:
-    if sum(len(part.first_C) for part in parts) >= ENOUGH_CHOOSERS:
-        return PENALTIES[1]
+def _penalty(parts: Sequence[Choices], prior_K: Float, settings: PathSettings) -> float:
+    penalties = settings.logit_penalties
+    if sum(len(part.first_C) for part in parts) >= settings.enough_choosers:
+        return penalties[1]
     if len(parts) < 2:
-        return PENALTIES[-1]
-    value_GC = np.stack([np.concatenate(_left_out(parts, prior_K, penalty)) for penalty in PENALTIES])
+        return penalties[-1]
+    value_GC = np.stack([np.concatenate(_left_out(parts, prior_K, penalty)) for penalty in penalties])
     best = int(np.argmax(value_GC.sum(axis=1)))
     behind_GC = value_GC[best] - value_GC
     error_G = behind_GC.std(axis=1) * np.sqrt(behind_GC.shape[1])
     good = np.flatnonzero(behind_GC.sum(axis=1) <= error_G)
-    return PENALTIES[int(good.max(initial=best))]
+    return penalties[int(good.max(initial=best))]
 
 
 def _left_out(parts: Sequence[Choices], prior_K: Float, penalty: float) -> list[Float]:

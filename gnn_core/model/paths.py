@@ -13,54 +13,32 @@ A users with evidence, K features, I dimensions of the item space.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.paths import PathSettings
 from gnn_core.model.factors import truncated_svd
 from gnn_core.model.shrinkage import Evidence, Fitting, Strengths, log_lift
 from gnn_core.snapshot import Int
 
 Float = NDArray[np.float64]
-LIFTS = {
-    "lift_30": Strengths(30.0, None),
-    "lift_300": Strengths(300.0, None),
-    "lift_300_neighbours": Strengths(300.0, 100.0),
-}
-RIDGES = (100.0, 300.0, 1000.0)
-"""Penalties in owners: what so many owners of a segment say weighs as much as the prior of no difference."""
-MAKE_SCALE = 0.7
-"""Of a make's column beside its segments' in the ridge: half of all differences are expected within a make."""
-CLOSENESS_STRENGTH = 10.0
-"""Orders' worth of average closeness in the prior of `co_taken`."""
-WIDE_FEATURES = (*(f"ridge_{p:g}" for p in RIDGES), "taste", "co_taken")
-"""Of every segment and product: what owners of one vehicle say of a product that fits another of the user's only."""
-FIT_FEATURES = (*LIFTS, "part_type", "fits", "loyalty")
-"""Of fitment pairs; 0 where the product does not fit the segment."""
-PRODUCT_FEATURES = (
-    "orders",
-    "orders_5",
-    "recent_orders",
-    "type_orders",
-    "breadth",
-    "near_orders",
-    "fit_orders_1",
-    "fit_orders_5",
-    "type_fit_orders",
-)
-_LOG_RATIO_FLOOR = 0.1
 
 
 @dataclass(frozen=True)
 class PathFeatures:
-    """Values along the graph's paths; columns are named by WIDE_FEATURES, FIT_FEATURES and PRODUCT_FEATURES."""
+    """Values along the graph's paths, by feature."""
 
-    wide_KSP: list[NDArray[np.float32]]
-    """One (S, P) matrix a feature. Segments × products, never users × products."""
-    fit_FK: NDArray[np.float32]
+    wide: Mapping[str, NDArray[np.float32]]
+    """(S, P) each. Segments × products, never users × products."""
+    fit: Mapping[str, NDArray[np.float32]]
+    """(F,) each."""
     product_PK: NDArray[np.float32]
+    """Columns are PRODUCT_FEATURES."""
 
 
 def path_features(
@@ -70,6 +48,7 @@ def path_features(
     owns_US: sparse.csr_matrix,
     part_type_P: Int,
     item_PI: Float,
+    settings: PathSettings,
 ) -> PathFeatures:
     """Features from what the visible users took.
 
@@ -80,13 +59,14 @@ def path_features(
         owns_US: ownership of all users; those without evidence are left out.
         part_type_P: part type of each product.
         item_PI: rows of the item graph's factorisation, made from the same visible users.
+        settings: strengths, penalties and floors.
     """
-    of = _Paths(fitting, evidence, owns_US, part_type_P, item_PI)
-    lifts = [log_lift(fitting, evidence, strengths) for strengths in LIFTS.values()]
-    pairs = (*lifts, of.part_type(), np.ones(len(of.p_F)), of.loyalty())
+    of = _Paths(fitting, evidence, owns_US, part_type_P, item_PI, settings)
+    wide = (*of.ridges(), of.taste(), of.co_taken())
+    pairs = (*of.lifts(), of.part_type(), np.ones(len(of.p_F)), of.loyalty())
     return PathFeatures(
-        [*of.ridges(), of.taste(), of.co_taken()],
-        np.stack(pairs, axis=1).astype(np.float32),
+        dict(zip(settings.wide_features, wide, strict=True)),
+        {name: value.astype(np.float32) for name, value in zip(settings.fit_features, pairs, strict=True)},
         np.stack(of.products(recent_P), axis=1).astype(np.float32),
     )
 
@@ -95,9 +75,16 @@ class _Paths:
     """Sums that several features share."""
 
     def __init__(
-        self, fitting: Fitting, evidence: Evidence, owns_US: sparse.csr_matrix, part_type_P: Int, item_PI: Float
+        self,
+        fitting: Fitting,
+        evidence: Evidence,
+        owns_US: sparse.csr_matrix,
+        part_type_P: Int,
+        item_PI: Float,
+        settings: PathSettings,
     ) -> None:
         self.fitting, self.evidence, self.part_type_P, self.item_PI = fitting, evidence, part_type_P, item_PI
+        self.settings = settings
         self.s_F, self.p_F = fitting.segment_F, fitting.product_F
         self.orders_P = evidence.by_product_P
         self.own_F = fitting.lookup(evidence.by_segment_SP, self.s_F)
@@ -108,30 +95,39 @@ class _Paths:
         self.took_AP = evidence.by_user_UP[active].minimum(1.0).tocsr()
         self.rate_P = np.asarray(self.took_AP.sum(axis=0)).ravel() / max(len(active), 1)
 
+    def lifts(self) -> list[Float]:
+        """Vehicle → user → product by make/model, make and neighbours, one a strength and the last with neighbours."""
+        of = self.settings
+        strengths = [Strengths(own, of.make_strength_ratio * own, None) for own in of.lift_strengths]
+        strengths.append(replace(strengths[-1], neighbours=of.lift_neighbour_strength))
+        return [log_lift(self.fitting, self.evidence, each) for each in strengths]
+
     def ridges(self) -> list[NDArray[np.float32]]:
         """User → vehicle → product, all vehicles of a user at once: ridge regression of what users took on segments
         and makes, as log ratio to the average. One per penalty.
 
         An owner of two vehicles explains an order by both; counting by segment would credit each in full.
         """
-        n_S, make_S = self.fitting.n_segments, self.fitting.make_S
+        n_S, make_S, make_scale = self.fitting.n_segments, self.fitting.make_S, self.settings.make_scale
         make_SM = sparse.csr_matrix((np.ones(n_S), (np.arange(n_S), make_S)))
         makes_AM = sparse.csr_matrix(self.owns_AS @ make_SM)
-        makes_AM.data[:] = MAKE_SCALE
+        makes_AM.data[:] = make_scale
         owns_AG = sparse.hstack([self.owns_AS, makes_AM]).tocsr()
         gram_GG = (owns_AG.T @ owns_AG).toarray()
-        took_PG = sparse.csr_matrix((owns_AG.T @ self.took_AP).T)
+        took_PG = sparse.csr_matrix((owns_AG.T @ self.took_AP).T, dtype=np.float32)
         owners_G = np.asarray(owns_AG.sum(axis=0)).ravel()
         found = []
-        for penalty in RIDGES:
-            inverse_GG = np.linalg.inv(gram_GG + penalty * np.eye(len(gram_GG)))
-            weights_SG = inverse_GG[:n_S] + MAKE_SCALE * inverse_GG[n_S:][make_S]
-            found.append(self._log_ratio((took_PG @ weights_SG.T).T, weights_SG @ owners_G))
+        for penalty in self.settings.ridge_penalties:
+            inverse_GG = _inverse(gram_GG, penalty)
+            weights_SG = inverse_GG[:n_S] + make_scale * inverse_GG[n_S:][make_S]
+            rate_SP = (took_PG @ np.ascontiguousarray(weights_SG.T, dtype=np.float32)).T
+            found.append(self._log_ratio(rate_SP, weights_SG @ owners_G))
         return found
 
     def taste(self) -> NDArray[np.float32]:
         """Vehicle → user → product → user → product: the ridge's differences, seen in the item space."""
-        gram_SS = (self.owns_AS.T @ self.owns_AS).toarray() + RIDGES[0] * np.eye(self.fitting.n_segments)
+        gram_SS = (self.owns_AS.T @ self.owns_AS).toarray()
+        gram_SS += self.settings.ridge_penalties[0] * np.eye(self.fitting.n_segments)
         length = np.sqrt(np.square(self.item_PI).sum(axis=0))
         axes_PI = np.divide(self.item_PI, length, out=np.zeros_like(self.item_PI), where=length > 0)
         owners_S = np.asarray(self.owns_AS.sum(axis=0)).ravel()
@@ -142,10 +138,10 @@ class _Paths:
         """log of (average + difference) / average, where the average counts one order more."""
         little = 1.0 / max(self.owns_AS.shape[0], 1)
         # In place and in single precision: segments × products is the largest array of a fit.
-        ratio_SP = np.array(rate_SP, dtype=np.float32, order="C")
+        ratio_SP = torch.tensor(rate_SP, dtype=torch.float32).contiguous().numpy()
         ratio_SP -= np.outer(expected_S.astype(np.float32), self.rate_P.astype(np.float32))
         ratio_SP /= (self.rate_P + little).astype(np.float32)
-        np.maximum(ratio_SP, np.float32(_LOG_RATIO_FLOOR - 1.0), out=ratio_SP)
+        np.maximum(ratio_SP, np.float32(self.settings.ratio_floor - 1.0), out=ratio_SP)
         return np.log1p(ratio_SP, out=ratio_SP)
 
     def co_taken(self) -> NDArray[np.float32]:
@@ -156,9 +152,13 @@ class _Paths:
             return np.zeros((self.fitting.n_segments, self.fitting.n_products), dtype=np.float32)
         average_P = np.maximum(average_P, 0.05 * float(average_P.mean()))
         # So many orders of average closeness are mixed in on both sides: a segment of few orders says little.
-        prior_P = CLOSENESS_STRENGTH * average_P
-        observed_SP = np.maximum(near_SI @ self.item_PI.T, 0.0) + prior_P
-        return np.log(observed_SP / (np.outer(self.taken_S, average_P) + prior_P)).astype(np.float32)
+        prior_P = self.settings.closeness_strength * average_P
+        ratio_SP = near_SI.astype(np.float32) @ self.item_PI.T.astype(np.float32)
+        np.maximum(ratio_SP, np.float32(0.0), out=ratio_SP)
+        ratio_SP += prior_P.astype(np.float32)
+        expected_S = self.taken_S + self.settings.closeness_strength
+        ratio_SP /= np.outer(expected_S.astype(np.float32), average_P.astype(np.float32))
+        return np.log(ratio_SP, out=ratio_SP)
 
     def part_type(self) -> Float:
         """Vehicle → user → product → part type: orders of the type among what fits, over what popularity expects."""
@@ -170,7 +170,8 @@ class _Paths:
         expected = np.bincount(
             key_F, weights=popular_F * self.fitting.per_segment(self.own_F)[self.s_F], minlength=size
         )
-        return np.log((observed + 5.0) / (expected + 5.0))[key_F]
+        prior = self.settings.surprise_strength
+        return np.log((observed + prior) / (expected + prior))[key_F]
 
     def loyalty(self) -> Float:
         """How much more than chance owners of the segment take what fits it at all; tells an owner's vehicles apart."""
@@ -178,7 +179,8 @@ class _Paths:
         expected_S = self.taken_S * chance_S
         observed_S = self.fitting.per_segment(self.own_F)
         overall = observed_S.sum() / max(expected_S.sum(), 1e-12)
-        return np.log((observed_S + 5.0) / (expected_S * overall + 5.0))[self.s_F]
+        prior = self.settings.surprise_strength
+        return np.log((observed_S + prior) / (expected_S * overall + prior))[self.s_F]
 
     def products(self, recent_P: Float) -> list[Float]:
         """Features of products, in the order of PRODUCT_FEATURES."""
@@ -209,23 +211,40 @@ class _Paths:
 
 
 def item_space(
-    fitting: Fitting, evidence: Evidence, part_type_P: Int, *, rank: int, attribute_weight: float, seed: int
+    fitting: Fitting,
+    evidence: Evidence,
+    part_type_P: Int,
+    *,
+    rank: int,
+    attribute_weight: float,
+    seed: int,
+    names_PW: sparse.csr_matrix | None = None,
 ) -> Float:
-    """(P, I) product · product ≈ how much two products share buyers, part type and vehicles."""
-    _, values, right = truncated_svd(_item_rows(fitting, evidence, part_type_P, attribute_weight), rank, seed)
+    """(P, I) product · product ≈ how much two products share buyers, part type, vehicles and, if given, names."""
+    rows = _item_rows(fitting, evidence, part_type_P, attribute_weight)
+    if names_PW is not None:
+        rows = sparse.vstack([rows, attribute_weight * _scaled(names_PW.T.tocsr())]).tocsr()
+    _, values, right = truncated_svd(rows, rank, seed)
     return right * values
 
 
 def _item_rows(fitting: Fitting, evidence: Evidence, part_type_P: Int, attribute_weight: float) -> sparse.csr_matrix:
     """Users, part types and segments as rows over products, each scaled by 1/sqrt(row sum · column sum)."""
     n_P = fitting.n_products
-    log_taken = evidence.by_user_UP.copy()
+    # Nearly all users have taken nothing, and a row of zeros adds nothing but work.
+    log_taken = evidence.by_user_UP[np.flatnonzero(np.diff(evidence.by_user_UP.indptr))]
     log_taken.data = np.log1p(log_taken.data)
     types = sparse.csr_matrix((np.ones(n_P), (part_type_P, np.arange(n_P))), shape=(int(part_type_P.max()) + 1, n_P))
     ones = np.ones(len(fitting.segment_F))
     fits = sparse.csr_matrix((ones, (fitting.segment_F, fitting.product_F)), shape=(fitting.n_segments, n_P))
     scaled = (_scaled(log_taken), attribute_weight * _scaled(types), attribute_weight * _scaled(fits))
     return sparse.vstack(scaled).tocsr()
+
+
+def _inverse(gram_GG: Float, penalty: float) -> Float:
+    """Inverse of the Gram matrix with a penalty on its diagonal, by its Cholesky factor."""
+    ridge = torch.from_numpy(gram_GG) + penalty * torch.eye(len(gram_GG), dtype=torch.float64)
+    return torch.cholesky_inverse(torch.linalg.cholesky(ridge)).numpy()
 
 
 def _scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -18,21 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
 from gnn_core.model.logit import Choices, fit_logit
-from gnn_core.model.paths import FIT_FEATURES, PRODUCT_FEATURES, WIDE_FEATURES, PathFeatures
+from gnn_core.model.paths import PathFeatures
 from gnn_core.model.shrinkage import Evidence, Fitting
 from gnn_core.snapshot import Int
 from gnn_core.training.examples import ragged
 
 Float = NDArray[np.float64]
-FEATURES = (*WIDE_FEATURES, *FIT_FEATURES, *PRODUCT_FEATURES)
-PRIOR = {"orders": 1.0, "ridge_1000": 1.0, "fits": 0.3, "type_orders": 0.1}
-"""Weights without evidence: popularity, and a careful ridge. Every other path starts at 0."""
-MAX_CHOOSERS = 4000
-MAX_ROWS = 3_000_000
-"""Of choosers and candidates before any are drawn: bounds memory where one vehicle fits everything."""
-MAX_CANDIDATES = 400
-"""Of one chooser; where more fit, so many are drawn, and their sum is scaled up to all."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +37,11 @@ class PathWeights:
     def lift(self, features: PathFeatures, fitting: Fitting) -> NDArray[np.float32]:
         """(S, P) weighted sum of what the paths say of each segment and product."""
         lift_SP = np.zeros((fitting.n_segments, fitting.n_products), dtype=np.float32)
-        for name, wide_SP in zip(WIDE_FEATURES, features.wide_KSP, strict=True):
+        for name, wide_SP in features.wide.items():
             lift_SP += np.float32(self.by_name[name]) * wide_SP
-        fit_F = features.fit_FK @ np.array([self.by_name[n] for n in FIT_FEATURES], dtype=np.float32)
+        fit_F = np.zeros(len(fitting.segment_F), dtype=np.float32)
+        for name, value_F in features.fit.items():
+            fit_F += np.float32(self.by_name[name]) * value_F
         lift_SP[fitting.segment_F, fitting.product_F] += fit_F
         return lift_SP
 
@@ -62,7 +57,7 @@ def choices(
     owns_US: sparse.csr_matrix,
     hidden: Evidence,
     rng: np.random.Generator,
-    most: int = MAX_CHOOSERS,
+    settings: PathSettings,
 ) -> Choices:
     """What hidden users took among what fits their vehicles, described by features that never saw these users.
 
@@ -72,12 +67,12 @@ def choices(
         owns_US: ownership of all users.
         hidden: what the hidden users took.
         rng: draws choosers and candidates where there are too many.
-        most: choosers at most.
+        settings: how many choosers and candidates at most.
     """
     took = np.flatnonzero(np.diff(hidden.by_user_UP.indptr))
     size_S = np.bincount(fitting.segment_F, minlength=fitting.n_segments)
     rows = float((sparse.csr_matrix(owns_US[took], dtype=np.float64) @ size_S).mean()) if len(took) else 0.0
-    most = min(most, max(1, int(MAX_ROWS / max(rows, 1.0))))
+    most = min(settings.choosers, max(1, int(settings.candidate_rows / max(rows, 1.0))))
     user_C = np.sort(rng.choice(took, size=min(most, len(took)), replace=False))
     owns_CS = sparse.csr_matrix(owns_US[user_C])
     key_R, fit_x = _candidate_rows(features, fitting, owns_CS)
@@ -88,7 +83,7 @@ def choices(
     reached = key_R[at] == taken.row.astype(np.int64) * fitting.n_products + taken.col if len(key_R) else at > 0
     weight_R = np.bincount(at[reached], weights=taken.data[reached], minlength=len(key_R)).astype(np.float64)
     per_C = np.bincount(chooser_R, weights=weight_R, minlength=len(user_C)).astype(np.float64)
-    keep, log_scale_R = _thinned(chooser_R, weight_R, per_C, rng)
+    keep, log_scale_R = _thinned(chooser_R, weight_R, per_C, settings.candidates, rng)
     chooser_R = chooser_R[keep]
     # A user of many orders counts by their root: orders of one user are not independent.
     weight_R = weight_R[keep] / np.sqrt(np.maximum(per_C, 1.0))[chooser_R]
@@ -108,9 +103,9 @@ def _candidate_rows(
     owner, pair = ragged(start_S[owns_CS.indices], start_S[owns_CS.indices + 1])
     chooser = chooser_O[owner]
     key, place = np.unique(chooser * np.int64(fitting.n_products) + fitting.product_F[pair], return_inverse=True)
-    mean = np.empty((len(key), features.fit_FK.shape[1]), dtype=np.float32)
-    for k in range(mean.shape[1]):
-        mean[:, k] = np.bincount(place, weights=features.fit_FK[pair, k] / n_C[chooser], minlength=len(key))
+    mean = np.empty((len(key), len(features.fit)), dtype=np.float32)
+    for k, value_F in enumerate(features.fit.values()):
+        mean[:, k] = np.bincount(place, weights=value_F[pair] / n_C[chooser], minlength=len(key))
     return key, mean
 
 
@@ -119,28 +114,28 @@ def _wide_rows(
 ) -> NDArray[np.float32]:
     """(R, K) means of the wide features over each chooser's vehicles."""
     n_R = np.diff(owns_CS.indptr)[chooser_R]
-    total = np.zeros((len(chooser_R), len(features.wide_KSP)), dtype=np.float32)
+    total = np.zeros((len(chooser_R), len(features.wide)), dtype=np.float32)
     for nth in range(int(n_R.max(initial=0))):
         rows = np.flatnonzero(n_R > nth)
         segment = owns_CS.indices[owns_CS.indptr[chooser_R[rows]] + nth]
-        for k, wide_SP in enumerate(features.wide_KSP):
+        for k, wide_SP in enumerate(features.wide.values()):
             total[rows, k] += wide_SP[segment, product_R[rows]]
     return total / np.maximum(n_R, 1)[:, None].astype(np.float32)
 
 
 def _thinned(
-    chooser_R: Int, weight_R: Float, per_C: Float, rng: np.random.Generator
+    chooser_R: Int, weight_R: Float, per_C: Float, most: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], Float]:
     """Which rows to keep: all of what was taken, and of the rest so many a chooser; choosers who took nothing go."""
     useful = per_C[chooser_R] > 0
     rest = useful & (weight_R <= 0)
     n_rest_C = np.bincount(chooser_R[rest], minlength=len(per_C))
-    chance_C = np.minimum(1.0, MAX_CANDIDATES / np.maximum(n_rest_C, 1))
+    chance_C = np.minimum(1.0, most / np.maximum(n_rest_C, 1))
     drawn = rest & (rng.random(len(chooser_R)) < chance_C[chooser_R])
     log_scale_R = np.where(rest, -np.log(chance_C)[chooser_R], 0.0)
     return (useful & (weight_R > 0)) | drawn, log_scale_R
 
 
-def fit_weights(parts: Sequence[Choices]) -> PathWeights:
+def fit_weights(parts: Sequence[Choices], settings: PathSettings) -> PathWeights:
     """The weights of all features, from the choices of every fold's hidden users."""
-    return PathWeights(fit_logit(parts, FEATURES, PRIOR))
+    return PathWeights(fit_logit(parts, settings.features, settings.prior, settings))

@@ -23,9 +23,6 @@ from gnn_core.graph.interactions import add_up, kind_weights
 from gnn_core.snapshot import Events, Int
 
 Float = NDArray[np.float64]
-MAKE_STRENGTH_RATIO = 3.0
-"""Prior strength of make → all products, relative to segment → its parent; ranking was seen to depend on it little."""
-MAX_NEIGHBOURS = 50
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,8 @@ class Strengths:
 
     own: float
     """How many orders of its own a segment needs to weigh as much as its parent."""
+    make: float
+    """How many a make needs to weigh as much as all products."""
     neighbours: float | None
     """How many orders expected of the neighbours it takes to trust them as much as the make; None = not used."""
 
@@ -46,6 +45,8 @@ class Fitting:
     product_F: Int
     make_S: Int
     n_products: int
+    most_neighbours: int
+    """Of a segment in the fitment graph."""
 
     @property
     def n_segments(self) -> int:
@@ -66,7 +67,7 @@ class Fitting:
         cosine.eliminate_zeros()
         cosine.sort_indices()
         cosine.data **= 2
-        return largest_of_each_row(cosine, MAX_NEIGHBOURS)
+        return largest_of_each_row(cosine, self.most_neighbours)
 
     def as_matrix(self, value_F: Float) -> sparse.csr_matrix:
         """(S, P) matrix of values of the pairs."""
@@ -134,8 +135,7 @@ def log_lift(fitting: Fitting, evidence: Evidence, strengths: Strengths) -> Floa
     own_F = fitting.lookup(evidence.by_segment_SP, s_F) + half_S[s_F]
     make_F = fitting.lookup(sparse.csr_matrix(make_MS @ evidence.by_segment_SP), fitting.make_S[s_F])
     make_F = make_F + (make_MS @ half_S)[fitting.make_S[s_F]]
-    k_make = strengths.own * MAKE_STRENGTH_RATIO
-    parent_F = (make_F + k_make * base_F) / (fitting.per_segment(make_F)[s_F] + k_make)
+    parent_F = (make_F + strengths.make * base_F) / (fitting.per_segment(make_F)[s_F] + strengths.make)
     if strengths.neighbours is not None:
         parent_F = _with_neighbours(fitting, own_F, parent_F, strengths.neighbours)
     share_F = (own_F + strengths.own * parent_F) / (fitting.per_segment(own_F)[s_F] + strengths.own)

@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from gnn_core.config import Settings
 from gnn_core.errors import DataError
+from gnn_core.graph.features import PRODUCT_FEATURES
 from gnn_core.graph.hetero import EdgeType, HeteroGraph, Structure, build_graph, build_structure
 from gnn_core.graph.interactions import kind_weights
 from gnn_core.model.edges import Edges
+from gnn_core.model.factors import Factors
 from gnn_core.model.inputs import GraphInputs, graph_inputs
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.network import TableSizes
 from gnn_core.snapshot import Int, Snapshot
 from gnn_core.training.batches import BatchMaker
-from gnn_core.training.constants import ConstantMaker, Weights
+from gnn_core.training.constants import ConstantMaker, Constants, Weights
 from gnn_core.training.examples import build_examples, event_log, fold_of_users
 from gnn_core.training.negatives import NegativeSampler
 from gnn_core.training.trainer import Fold
@@ -38,8 +40,8 @@ class Plan:
 
     graph: HeteroGraph
     inputs: GraphInputs
-    items: ItemGraph
-    """Of everything that is known; asked by histories when users are scored."""
+    constants: Constants
+    """Of everything that is known; histories ask the item graph among them when users are scored."""
     weights: Weights
     """Of the paths."""
     user_row_U: Int
@@ -56,6 +58,7 @@ class Plan:
             makes=len(graph.make_ids),
             part_types=len(graph.part_types),
             users=len(graph.user_ids),
+            names=graph.data["product"].x.shape[1] - len(PRODUCT_FEATURES),
         )
 
 
@@ -64,24 +67,35 @@ class _Assembler:
 
     def __init__(self, train: Snapshot, settings: Settings, device: torch.device) -> None:
         self.train, self.settings, self.device = train, settings, device
-        self.structure: Structure = build_structure(train)
+        self.structure: Structure = build_structure(train, settings.graph.text_features)
         self.maker = ConstantMaker(train, settings, self.structure)
         self.shared: dict[EdgeType, Edges] = {}
         active = np.unique(train.events.user_E)
         self.user_row_U = np.full(len(train.user_ids), -1, dtype=np.int64)
         self.user_row_U[active] = np.arange(len(active))
 
-    def inputs(self, keep_E: NDArray[np.bool_], weights: Weights) -> tuple[HeteroGraph, GraphInputs, ItemGraph]:
+    def inputs(
+        self, keep_E: NDArray[np.bool_], weights: Weights, known: tuple[Factors, ItemGraph] | None = None
+    ) -> tuple[HeteroGraph, GraphInputs, Constants]:
         visible = replace(self.train, events=self.train.events.take(keep_E))
         graph = build_graph(visible, self.settings.graph, self.structure)
-        constants = self.maker.make(visible.events, weights)
+        if known is None:
+            constants = self.maker.make(visible.events, weights)
+        else:
+            constants = Constants(*known, self.maker.score_weights(weights))
         inputs = graph_inputs(graph, constants.factors, constants.score, self.user_row_U, self.shared).to(self.device)
         self.shared = inputs.fitment_edges
-        return graph, inputs, constants.items
+        return graph, inputs, constants
 
 
 def build_plan(
-    train: Snapshot, settings: Settings, device: torch.device, *, weights: Weights | None = None, folds: bool = True
+    train: Snapshot,
+    settings: Settings,
+    device: torch.device,
+    *,
+    weights: Weights | None = None,
+    known: tuple[Factors, ItemGraph] | None = None,
+    folds: bool = True,
 ) -> Plan:
     """Graphs, constants and examples of a snapshot.
 
@@ -90,6 +104,7 @@ def build_plan(
         settings: whole configuration.
         device: where tensors live.
         weights: of the paths, to take over from an earlier fit; None = learn them from earlier choices.
+        known: factors and item graph of the whole snapshot, to take over likewise; None = compute them.
         folds: False leaves out what only training needs.
     Raises:
         DataError: there is no event to learn from, no user with an event owns a vehicle, or no product fits anything.
@@ -108,9 +123,9 @@ def build_plan(
     present = [k for k in range(training.folds) if (hidden_E == k).any() and not (hidden_E == k).all()]
     if weights is None:
         weights = shop.maker.learn(fold_U, present)
-    graph, inputs, items = shop.inputs(np.ones(len(ev), dtype=bool), weights)
+    graph, inputs, constants = shop.inputs(np.ones(len(ev), dtype=bool), weights, known)
     logger.info("graph %s", graph.summary())
-    plan = Plan(graph, inputs, items, weights, shop.user_row_U, [])
+    plan = Plan(graph, inputs, constants, weights, shop.user_row_U, [])
     if folds:
         plan.folds.extend(_folds(shop, hidden_E, present, weights))
         if not plan.folds:

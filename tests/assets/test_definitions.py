@@ -1,14 +1,14 @@
 """What Dagster is told: every asset, check, job and schedule, written down so that a review sees it change."""
 
-import datetime as dt
-
 import dagster as dg
 import pytest
 
 from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
+from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.monitoring.weekly import CHECKS
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
 
@@ -24,6 +24,7 @@ RAW = {
 }
 ASSETS = {
     **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
+    "interaction_facts": ("graph", "raw_events interaction_facts", "parquet python"),
     "temporal_split": ("graph", " ".join(RAW), "python"),
     "hetero_graph": ("graph", "temporal_split", "pytorch"),
     "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
@@ -37,9 +38,17 @@ ASSETS = {
         "python",
     ),
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
-    "rollout_stage": ("rollout", " ".join(RAW), "table"),
+    "embedding_drift": ("monitoring", "promoted_model embeddings", "python"),
+    "input_drift": ("monitoring", "temporal_split input_drift", "python"),
+    "rollout_stage": ("rollout", " ".join(RAW) + " embedding_drift input_drift", "table"),
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
-    "recommendations": ("serving", "recommendation_candidates", "sql table"),
+    "fitment_change_impact": ("serving", "recommendation_candidates", "parquet sql"),
+    "recommendations": ("serving", "recommendation_candidates fitment_change_impact", "sql table"),
+    "published_embeddings": ("serving", "recommendations promoted_model", "table"),
+    "product_similarity": ("discovery", "embeddings", "python table"),
+    "universal_ranking": ("discovery", "product_similarity gnn_checkpoint", "python table"),
+    "user_similarity": ("discovery", "embeddings", "parquet python"),
+    "cross_vehicle_discovery": ("discovery", "recommendation_candidates", "python"),
     "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
     "experiment_readout": ("experiment", " ".join(RAW) + " treatment_assignments", "python"),
     "serving_metrics": ("monitoring", "recommendations", "python"),
@@ -47,25 +56,38 @@ ASSETS = {
     "cost_ledger": ("monitoring", "recommendations", "table"),
     "program_status": (
         "monitoring",
-        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger shadow_comparison "
+        "embedding_drift input_drift",
         "python",
     ),
 }
+DAILY = {"freshness": ("monitoring", "", "python"), "daily_readout": ("experiment", "", "python")}
+ASSETS |= DAILY
 """Asset → group, upstream assets, kinds. An asset upstream of itself reads its own last week."""
 
 BLOCKING = {(f"raw_{table}", "keeps_its_contract") for table in CONTRACTS}
 BLOCKING |= {("recommendation_candidates", rule) for rule in RULE_NAMES}
 INFORMING = {
     ("hetero_graph", "nothing_after_the_cutoff_is_learned"),
+    ("interaction_facts", "merged_facts_equal_a_rebuild"),
     ("eval_report", "gate_1_graph"),
     ("eval_report", "gate_1_candidate"),
     ("treatment_assignments", "the_plan_can_decide"),
     ("experiment_readout", "gate_2"),
     ("rollout_stage", "the_rollout_needs_nobody"),
-    ("serving_metrics", "cold_users_are_served"),
-    ("serving_metrics", "few_slots_fall_back"),
-    ("serving_metrics", "lists_are_not_all_alike"),
+    *(("serving_metrics", name) for name in CHECKS),
+    ("embedding_drift", "the_vectors_keep_their_limits"),
+    ("input_drift", "the_inputs_are_what_they_were"),
     ("cost_ledger", "the_month_is_within_budget"),
+    ("freshness", "the_feed_is_alive"),
+    ("freshness", "the_published_table_is_fresh"),
+    ("daily_readout", "nobody_is_harmed"),
+    *(("product_similarity", rule.name) for rule in SIMILARITY_RULES),
+    *(("universal_ranking", rule.name) for rule in UNIVERSAL_RULES),
+    ("product_similarity", "products_have_neighbours"),
+    ("user_similarity", "groups_have_neighbours"),
+    ("universal_ranking", "the_weight_pays_or_is_zero"),
+    ("fitment_change_impact", "few_users_lose_slots"),
 }
 
 
@@ -104,14 +126,16 @@ def test_every_asset_has_an_owner_a_description_and_a_code_version(specs):
         assert spec.code_version, name
 
 
-def test_every_asset_is_partitioned_by_the_same_weeks(specs):
+def test_every_asset_is_partitioned_by_the_same_weeks_and_a_daily_look_by_days(specs):
     weekly = dg.WeeklyPartitionsDefinition("2025-09-01", day_offset=1, timezone="UTC", fmt="%Y-%m-%d")
-    assert {name: spec.partitions_def for name, spec in specs.items()} == dict.fromkeys(ASSETS, weekly)
+    daily = dg.DailyPartitionsDefinition("2025-09-08", timezone="UTC", fmt="%Y-%m-%d")
+    wanted = dict.fromkeys(ASSETS, weekly) | dict.fromkeys(DAILY, daily)
+    assert {name: spec.partitions_def for name, spec in specs.items()} == wanted
 
 
-def test_a_model_that_starts_warm_reads_the_week_before_and_nothing_later(specs):
+def test_what_builds_on_last_week_reads_the_week_before_and_nothing_later(specs):
     week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
-    for name in ("gnn_checkpoint", "promoted_model"):
+    for name in ("gnn_checkpoint", "promoted_model", "interaction_facts"):
         own = [d for d in specs[name].deps if d.asset_key.to_user_string() == name]
         assert [d.partition_mapping for d in own] == [week]
 
@@ -137,8 +161,9 @@ def test_a_contract_check_waits_for_the_tables_that_its_foreign_keys_name(graph)
 
 def test_weekly_job_runs_every_asset_and_every_check_in_one_process(definitions, graph):
     job = definitions.resolve_job_def("weekly")
-    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ASSETS)
-    assert set(job.asset_layer.asset_graph.asset_check_keys) == set(graph.asset_check_keys)
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(ASSETS) - set(DAILY)
+    checks = {key for key in graph.asset_check_keys if key.asset_key.to_user_string() not in DAILY}
+    assert set(job.asset_layer.asset_graph.asset_check_keys) == checks
     assert job.executor_def is dg.in_process_executor
 
 
@@ -146,18 +171,10 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
-    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger"}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "fitment_change_impact", *DAILY}
+    opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery", "published_embeddings"}
+    opens |= {"embedding_drift", "program_status"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
-
-
-def test_the_schedule_runs_by_itself_for_the_week_that_has_just_ended(definitions):
-    (schedule,) = definitions.schedules
-    assert schedule.cron_schedule == "0 5 * * 1"
-    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    assert schedule.job_name == "weekly"
-    moment = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 3, 2, 5, tzinfo=dt.UTC))
-    (request,) = schedule.evaluate_tick(moment).run_requests
-    assert request.partition_key == "2026-02-23"
 
 
 def test_a_week_is_named_by_its_monday_and_known_up_to_the_next(definitions):
@@ -181,8 +198,9 @@ def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
-        ("experiment", {*RAW, "experiment_readout", "rollout_stage"}),
+        ("experiment", {*RAW, "experiment_readout", "rollout_stage", "program_status"}),
         ("republish", {"rollout_stage", "recommendation_candidates", "recommendations"}),
+        ("watch", set(DAILY)),
     ],
 )
 def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
@@ -193,12 +211,42 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
 
 
 def _asked(where, definitions):
-    (sensor,) = definitions.sensors
+    sensor = next(s for s in definitions.sensors if s.name == "rollback_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     context = dg.build_sensor_context(
         instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
     )
     return sensor.evaluate_tick(context)
+
+
+def _after_failure(where, definitions, partition):
+    sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            definitions.resolve_job_def("weekly"), tags={"dagster/partition": partition} if partition else {}
+        )
+        failed = dg.DagsterEvent(
+            event_type_value="PIPELINE_FAILURE", job_name="weekly", message="failed", event_specific_data=None
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_instance=instance, dagster_run=run, dagster_event=failed
+        ).for_run_failure()
+        return sensor(context)
+
+
+def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
+    where = Installation.create(tmp_path / "store").environment
+    definitions = build_defs(where)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.25)
+    request = _after_failure(where, definitions, "2026-03-02")
+    assert request.partition_key == "2026-03-02"
+    assert "names no week" in _after_failure(where, definitions, None).skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=False, share=1.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
 
 
 def _stage(where, week, **values):

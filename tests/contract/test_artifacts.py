@@ -1,10 +1,6 @@
 """The artifact store keeps its promises on a file system and on an object store."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,55 +11,22 @@ import pytest
 from gnn_core.config import load_settings
 from gnn_core.errors import ArtifactError
 from gnn_core.io.artifacts import ArtifactStore, json_bytes, parquet_bytes
+from gnn_core.io.emulators import GCS, gcs_options
+from tests.fixtures.gcs import BUCKET
 
 CONFIG = Path(__file__).parents[2] / "configs" / "gnn_config.yaml"
 SETTINGS = load_settings(CONFIG)
 WEEK = "2026-03-02"
 
 
-@pytest.fixture(scope="module")
-def gcs_endpoint():
-    """The GCS emulator as a child process: a stand-in for the service, not for the client."""
-    pytest.importorskip("gcp_storage_emulator")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "gcp_storage_emulator",
-        "start",
-        "--host=127.0.0.1",
-        f"--port={port}",
-        "--in-memory",
-    ]
-    process = subprocess.Popen(
-        [*command, "--default-bucket=models"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(100):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        else:
-            pytest.fail("the GCS emulator did not start")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
 @pytest.fixture(params=["file", pytest.param("gs", marks=pytest.mark.emulator)])
 def make_store(request, tmp_path, monkeypatch):
     if request.param == "file":
         return lambda settings=SETTINGS: ArtifactStore(tmp_path / "store", settings, git_commit="abc")
-    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    endpoint = request.getfixturevalue("gcs_endpoint")
-    options = {"endpoint_url": endpoint, "token": "anon", "project": "test", "skip_instance_cache": True}
-    return lambda settings=SETTINGS: ArtifactStore(
-        f"gs://models/{tmp_path.name}", settings, git_commit="abc", storage_options=options
-    )
+    monkeypatch.setenv(GCS, request.getfixturevalue("gcs_emulator"))
+    root = f"gs://{BUCKET}/{tmp_path.name}"
+    options = {**gcs_options(root), "skip_instance_cache": True}
+    return lambda settings=SETTINGS: ArtifactStore(root, settings, git_commit="abc", storage_options=options)
 
 
 def test_what_was_written_is_read_back_with_its_provenance(make_store):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.installation import Installation
+from tests.fixtures.installation import QUICK, Installation
+from tests.fixtures.listeners import WebhookServer, webhook_server
 from tests.ui.servers import dagster
 
 CHROMIUM = "/usr/bin/chromium"
@@ -32,10 +35,22 @@ class Ui:
     address: str
     page: object
     screenshots: Path
+    webhook: WebhookServer
+    """Where alerts arrive."""
 
     def open(self, path: str) -> None:
         """Go to a page of Dagster."""
         self.page.goto(self.address + path)
+
+    def told(self, text: str) -> dict[str, object]:
+        """The alert with that headline, waited for."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while time.monotonic() < deadline:
+            found = [message for message in self.webhook.received if message["text"] == text]
+            if found:
+                return found[-1]
+            time.sleep(0.5)
+        raise AssertionError(f"{text!r} was not told; there are {self.webhook.texts}")
 
     def keep(self, name: str) -> None:
         """Save what is seen."""
@@ -59,6 +74,14 @@ def _missing() -> str | None:
     return None if Path(CHROMIUM).exists() else f"{CHROMIUM} is missing (apt-get install chromium)"
 
 
+@contextmanager
+def knowing(webhook: WebhookServer) -> Iterator[None]:
+    """Processes that start in the block know the webhook's address, as they would in production."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNN_ALERT_WEBHOOK_URL", webhook.url)
+        yield
+
+
 @pytest.fixture(scope="module")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: GNN_SCREENSHOTS, or a temporary folder."""
@@ -80,11 +103,19 @@ def ui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
 
     folder = tmp_path_factory.mktemp("ui")
     store = request.getfixturevalue("simulated_store").copy(folder / "store")
-    with dagster(store, folder / "logs") as address, sync_playwright() as playwright:
+    with (
+        webhook_server() as webhook,
+        knowing(webhook),
+        dagster(store, folder / "logs") as address,
+        sync_playwright() as playwright,
+    ):
+        # The port is known only now, and the sensor reads the settings at each look.
+        routes = {severity: ["webhook"] for severity in ("critical", "error", "warning")}
+        store.overlay({**QUICK, "alerts": {"base_url": address, "routes": routes}})
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
             page = browser.new_page(viewport={"width": 1600, "height": 1000})
             page.set_default_timeout(PATIENCE_MS)
-            yield Ui(store, address, page, screenshots)
+            yield Ui(store, address, page, screenshots, webhook)
         finally:
             browser.close()

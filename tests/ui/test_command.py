@@ -22,4 +22,4 @@ def test_gnn_ui_answers_without_an_activated_environment(simulated_copy, tmp_pat
             f"{address}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=120) as answer:
-            assert len(json.load(answer)["data"]["assetNodes"]) == 26
+            assert len(json.load(answer)["data"]["assetNodes"]) == 29

@@ -8,7 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gnn_core.benchmark.results import CellResult, Results, cell_key, code_digest, duration_name, estimate
+from gnn_core.benchmark.results import (
+    CARRIERS,
+    ROOT,
+    START,
+    CellResult,
+    Results,
+    cell_key,
+    code_digest,
+    duration_name,
+    estimate,
+    imported,
+)
 from gnn_core.benchmark.spec import Spec, data_digest
 from gnn_core.benchmark.variants import changed
 from gnn_core.config import load_settings
@@ -94,20 +105,36 @@ def test_untrained_models_do_not_depend_on_training(tmp_path: Path) -> None:
         assert (keys[0] == keys[1]) is same, model
 
 
-def test_what_shapes_no_result_changes_no_digest(tmp_path: Path) -> None:
-    for name in ("model/network.py", "publishing/audit.py", "benchmark/tables.py", "sql/baseline/intent.sql"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("before")
-    before = code_digest(tmp_path)
-    for name, counts in (
-        ("publishing/audit.py", False),
-        ("benchmark/tables.py", False),
-        ("model/network.py", True),
-        ("sql/baseline/intent.sql", True),
-    ):
-        (tmp_path / name).write_text("after")
-        assert (code_digest(tmp_path) != before) is counts, name
-        (tmp_path / name).write_text("before")
+LIBRARY = {
+    "benchmark/cells.py": "from gnn_core.model.network import Network\nimport numpy",
+    "benchmark/tables.py": "import gnn_core.benchmark.cells",
+    "model/network.py": "def late():\n    from gnn_core.model import encoder",
+    "model/encoder.py": "",
+    "config/online.py": "",
+    "publishing/audit.py": "",
+    "sql/baseline/intent.sql": "SELECT 1",
+    "sql/audit/price.sql": "SELECT 1",
+}
+
+
+def test_the_digest_covers_what_is_imported_and_the_sql_and_nothing_else(tmp_path: Path) -> None:
+    root = tmp_path / "gnn_core"
+    for name, text in LIBRARY.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    before = code_digest(root)
+    counts = {name for name in LIBRARY if name.startswith(("benchmark/cells", "model/", "sql/baseline/"))}
+    for name, text in LIBRARY.items():
+        (root / name).write_text(text + ("\n-- after" if name.endswith("sql") else "\n# after"))
+        assert (code_digest(root) != before) is (name in counts), name
+        (root / name).write_text(text)
+
+
+def test_the_model_the_peers_and_the_metrics_are_imported_and_publishing_is_not() -> None:
+    names = {path.relative_to(ROOT).as_posix() for path in imported(START)}
+    assert {"model/network.py", "training/trainer.py", "scoring/peers/ease.py", "evaluation/ranks.py"} <= names
+    assert not [name for name in names if name.startswith(("publishing/", "simulate/", "experiment/"))]
+    assert {*CARRIERS} <= names
 
 
 def test_data_are_told_apart_by_content(tmp_path: Path) -> None:

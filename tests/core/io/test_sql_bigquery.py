@@ -9,10 +9,12 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import TableNotFoundError, WarehouseError
 from gnn_core.io.bigquery import BigQueryWarehouse
 from gnn_core.io.duckdb import DuckDbWarehouse
-from gnn_core.io.open import EMULATOR_GRPC, EMULATOR_REST, open_warehouse
+from gnn_core.io.emulators import BIGQUERY_GRPC, BIGQUERY_REST
+from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import TableName
 from tests.fixtures.warehouse import warehouse_settings
 
@@ -59,11 +61,17 @@ def warehouse_of(outcome):
 def test_every_job_is_capped_labelled_and_limited_in_time():
     warehouse, client = warehouse_of(pa.table({"a": [1]}))
     stats = warehouse.create_table_as(
-        TABLE, "SELECT @a AS a FROM {t}", parameters={"a": 1}, tables={"t": TABLE}, cluster_by=["a"], label="My Label é"
+        TABLE,
+        "SELECT @a AS a FROM {t}",
+        parameters={"a": 1},
+        tables={"t": TABLE},
+        layout=TableLayout("MONTH(t)", ("a",)),
+        label="My Label é",
     )
     ((text, config, location),) = client.asked
     assert text == (
-        "CREATE OR REPLACE TABLE `test-project.work.t` CLUSTER BY `a` AS\nSELECT @a AS a FROM `test-project.work.t`"
+        "CREATE OR REPLACE TABLE `test-project.work.t` PARTITION BY TIMESTAMP_TRUNC(`t`, MONTH) CLUSTER BY `a` AS\n"
+        "SELECT @a AS a FROM `test-project.work.t`"
     )
     assert config.maximum_bytes_billed == 12345
     assert config.labels == {"application": "tests", "statement": "my-label-"}
@@ -126,7 +134,7 @@ def test_values_of_parameters_are_not_logged(caplog):
 def test_hostile_names_never_reach_bigquery(name):
     warehouse, client = warehouse_of(pa.table({"a": [1]}))
     with pytest.raises(WarehouseError, match="my label: column"):
-        warehouse.create_table_as(TABLE, "SELECT 1 AS a", cluster_by=[name], label="my label")
+        warehouse.create_table_as(TABLE, "SELECT 1 AS a", layout=TableLayout(None, (name,)), label="my label")
     with pytest.raises(WarehouseError):
         warehouse.list_tables(name)
     with pytest.raises(WarehouseError):
@@ -152,10 +160,10 @@ def test_duckdb_opens_in_the_state_directory(tmp_path):
     assert (tmp_path / "state" / "warehouse.duckdb").is_file()
 
 
-@pytest.mark.parametrize("one", [EMULATOR_REST, EMULATOR_GRPC])
+@pytest.mark.parametrize("one", [BIGQUERY_REST, BIGQUERY_GRPC])
 def test_half_an_emulator_is_refused(tmp_path, monkeypatch, one):
-    monkeypatch.delenv(EMULATOR_REST, raising=False)
-    monkeypatch.delenv(EMULATOR_GRPC, raising=False)
+    monkeypatch.delenv(BIGQUERY_REST, raising=False)
+    monkeypatch.delenv(BIGQUERY_GRPC, raising=False)
     monkeypatch.setenv(one, "127.0.0.1:1")
     with pytest.raises(WarehouseError, match="go together"):
         open_warehouse(SETTINGS, tmp_path)
@@ -163,7 +171,7 @@ def test_half_an_emulator_is_refused(tmp_path, monkeypatch, one):
 
 @pytest.mark.emulator
 def test_the_environment_leads_to_an_emulator(tmp_path, monkeypatch, bigquery_emulator):
-    monkeypatch.setenv(EMULATOR_REST, bigquery_emulator.rest)
-    monkeypatch.setenv(EMULATOR_GRPC, bigquery_emulator.storage)
+    monkeypatch.setenv(BIGQUERY_REST, bigquery_emulator.rest)
+    monkeypatch.setenv(BIGQUERY_GRPC, bigquery_emulator.storage)
     warehouse = open_warehouse(warehouse_settings(engine="bigquery"), tmp_path)
     assert warehouse.query("SELECT 1 AS a").to_pylist() == [{"a": 1}]

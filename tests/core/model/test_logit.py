@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnn_core.model.logit import ENOUGH_CHOOSERS, Choices, _log_likelihood, fit_logit
+from gnn_core.model.logit import Choices, _log_likelihood, fit_logit
+from tests.core.model.tiny import PATHS
 
 NAMES = ("a", "b", "c")
 TRUE = np.array([1.0, -0.6, 0.3])
@@ -30,7 +31,7 @@ def rows(of: Choices, keep: np.ndarray, log_scale: np.ndarray) -> Choices:
 
 
 def fitted(parts, prior=None) -> np.ndarray:
-    by_name = fit_logit(parts, NAMES, prior or {})
+    by_name = fit_logit(parts, NAMES, prior or {}, PATHS)
     assert tuple(by_name) == NAMES
     return np.array(list(by_name.values()))
 
@@ -67,7 +68,7 @@ def test_large_logits_do_not_overflow():
 
 
 def test_weights_of_simulated_choices_are_recovered():
-    parts = [simulated(ENOUGH_CHOOSERS, seed) for seed in (0, 1)]
+    parts = [simulated(PATHS.enough_choosers, seed) for seed in (0, 1)]
     assert fitted(parts) == pytest.approx(TRUE, abs=0.08)
 
 
@@ -98,7 +99,7 @@ def test_some_hundreds_of_choosers_move_the_weights_and_noise_does_not():
 
 
 def test_from_enough_choosers_on_the_data_speak_though_nothing_can_be_left_out():
-    enough, almost = simulated(ENOUGH_CHOOSERS, 2), simulated(ENOUGH_CHOOSERS - 1, 2)
+    enough, almost = simulated(PATHS.enough_choosers, 2), simulated(PATHS.enough_choosers - 1, 2)
     assert fitted([enough]) == pytest.approx(TRUE, abs=0.3)
     assert np.linalg.norm(fitted([almost])) < 0.6 * np.linalg.norm(fitted([enough]))
 
@@ -110,7 +111,7 @@ def test_one_part_cannot_tell_and_gets_the_strongest_penalty():
 
 def test_drawn_candidates_give_about_the_weights_of_all():
     """Of the candidates without the rare feature a tenth is drawn; unless each counts tenfold, its weight is lost."""
-    everything = simulated(ENOUGH_CHOOSERS, 5, n_candidates=120)
+    everything = simulated(PATHS.enough_choosers, 5, n_candidates=120)
     rng = np.random.default_rng(6)
     plain = (everything.x_RK[:, 0] == 0) & (everything.weight_R == 0)
     keep = ~plain | (rng.random(len(plain)) < 0.1)

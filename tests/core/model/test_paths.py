@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnn_core.model.paths import (
-    FIT_FEATURES,
-    LIFTS,
-    MAKE_SCALE,
-    PRODUCT_FEATURES,
-    RIDGES,
-    WIDE_FEATURES,
-    PathFeatures,
-    item_space,
-    path_features,
-)
-from tests.core.model.tiny import evidence_of, fitting_of, owning
+from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.model.paths import PathFeatures, item_space, path_features
+from tests.core.model.tiny import PATHS, evidence_of, fitting_of, owning
 
 # Segments 0 and 1 are of one make. Product 3 fits nothing. User 3 owns two vehicles, user 4 has done nothing.
 FITTING = fitting_of([[0, 1], [0, 2], [1, 2]], [0, 0, 1], 4)
@@ -30,15 +21,15 @@ PAIRS = [(0, 0), (0, 1), (1, 0), (1, 2), (2, 1), (2, 2)]
 
 
 def features_of(orders=ORDERS, *, fitting=FITTING, owns=OWNS, types=TYPES, space=SPACE, recent=RECENT) -> PathFeatures:
-    return path_features(fitting, evidence_of(orders, owns), recent, owns, types, space)
+    return path_features(fitting, evidence_of(orders, owns), recent, owns, types, space, PATHS)
 
 
 def wide(of: PathFeatures, name: str) -> np.ndarray:
-    return of.wide_KSP[WIDE_FEATURES.index(name)]
+    return of.wide[name]
 
 
 def fit(of: PathFeatures, name: str) -> np.ndarray:
-    return of.fit_FK[:, FIT_FEATURES.index(name)]
+    return of.fit[name]
 
 
 def product(of: PathFeatures, name: str) -> np.ndarray:
@@ -112,15 +103,15 @@ def ratios(difference_SP: np.ndarray, rate_P: np.ndarray, n_active: int) -> np.n
     return np.log1p(np.maximum(difference_SP / (rate_P + 1 / n_active), -0.9))
 
 
-@pytest.mark.parametrize("penalty", RIDGES)
+@pytest.mark.parametrize("penalty", PATHS.ridge_penalties)
 def test_ridge_is_a_regression_of_what_users_took_beyond_the_average_on_vehicles_and_makes(penalty):
     owns, orders = many_owners()
     active = orders.any(axis=1)
     assert not active.all()  # users without orders are no rows
     took = np.minimum(orders[active], 1)
     makes = np.stack([owns[active][:, :2].any(axis=1), owns[active][:, 2]], axis=1)
-    weights = ridge(np.hstack([owns[active], MAKE_SCALE * makes]), took - took.mean(axis=0), penalty)
-    want = ratios(weights[:3] + MAKE_SCALE * weights[3:][[0, 0, 1]], took.mean(axis=0), int(active.sum()))
+    weights = ridge(np.hstack([owns[active], PATHS.make_scale * makes]), took - took.mean(axis=0), penalty)
+    want = ratios(weights[:3] + PATHS.make_scale * weights[3:][[0, 0, 1]], took.mean(axis=0), int(active.sum()))
     got = wide(features_of(orders, owns=owning(*map(np.flatnonzero, owns), n_segments=3)), f"ridge_{penalty:g}")
     assert got == pytest.approx(want, abs=1e-4)
 
@@ -131,7 +122,7 @@ def test_taste_is_the_difference_of_owners_seen_in_the_item_space():
     took = np.minimum(orders[active], 1)
     space = np.array([[2.0, 0.0], [2.0, 1.0], [0.0, 3.0], [0.0, 0.0]])
     axes = space / np.linalg.norm(space, axis=0)
-    weights = ridge(owns[active].astype(float), (took - took.mean(axis=0)) @ axes, RIDGES[0])
+    weights = ridge(owns[active].astype(float), (took - took.mean(axis=0)) @ axes, PATHS.ridge_penalties[0])
     want = ratios(weights @ axes.T, took.mean(axis=0), int(active.sum()))
     got = wide(features_of(orders, owns=owning(*map(np.flatnonzero, owns), n_segments=3), space=space), "taste")
     assert got == pytest.approx(want, abs=1e-4)
@@ -175,9 +166,9 @@ def test_a_difference_is_never_below_a_tenth_of_the_average():
 
 def test_no_evidence_is_no_difference():
     got = features_of(NOTHING, recent=np.zeros(4))
-    for name in WIDE_FEATURES:
+    for name in PATHS.wide_features:
         assert not wide(got, name).any(), name
-    for name in FIT_FEATURES:
+    for name in PATHS.fit_features:
         assert fit(got, name) == pytest.approx(np.full(6, float(name == "fits")), abs=1e-6), name
 
 
@@ -191,9 +182,9 @@ def test_one_segment_has_no_difference_to_everyone_also_of_what_nobody_ordered()
         space=np.array([[1.0, 0.2], [0.5, 1.0], [0.0, 0.1]]),
         recent=np.zeros(3),
     )
-    for name in WIDE_FEATURES:
+    for name in PATHS.wide_features:
         assert wide(alone, name) == pytest.approx(np.zeros((1, 3)), abs=1e-5), name
-    for name in (*LIFTS, "part_type", "loyalty"):
+    for name in (*PATHS.lift_features, "part_type", "loyalty"):
         assert fit(alone, name) == pytest.approx(np.zeros(3), abs=1e-6), name
     assert product(alone, "fit_orders_1") == pytest.approx(np.zeros(3), abs=1e-6)
 
@@ -201,12 +192,11 @@ def test_one_segment_has_no_difference_to_everyone_also_of_what_nobody_ordered()
 def test_a_user_without_events_changes_nothing():
     more = owning([0], [1], [2], [0, 2], [1], [0, 1, 2], n_segments=3)
     one, other = features_of(), features_of([*ORDERS, [0, 0, 0, 0]], owns=more)
-    for a, b in (
-        (one.fit_FK, other.fit_FK),
-        (one.product_PK, other.product_PK),
-        *zip(one.wide_KSP, other.wide_KSP, strict=True),
-    ):
-        assert np.array_equal(a, b)
+    assert np.array_equal(one.product_PK, other.product_PK)
+    for name in PATHS.wide_features:
+        assert np.array_equal(wide(one, name), wide(other, name)), name
+    for name in PATHS.fit_features:
+        assert np.array_equal(fit(one, name), fit(other, name)), name
 
 
 # The item space
@@ -247,6 +237,6 @@ def test_degenerate_stores_give_finite_features(case, rank):
     orders, fitting, owns = DEGENERATE[case]
     space = item_space(fitting, evidence_of(orders, owns), TYPES, rank=rank, attribute_weight=0.5, seed=0)
     got = features_of(orders, fitting=fitting, owns=owns, space=space)
-    assert np.isfinite(got.fit_FK).all()
+    assert all(np.isfinite(value).all() for value in got.fit.values())
     assert np.isfinite(got.product_PK).all()
-    assert all(np.isfinite(matrix).all() for matrix in got.wide_KSP)
+    assert all(np.isfinite(matrix).all() for matrix in got.wide.values())

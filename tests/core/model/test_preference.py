@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
-from gnn_core.model import preference
+from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.model.logit import Choices
-from gnn_core.model.paths import FIT_FEATURES, PRODUCT_FEATURES, WIDE_FEATURES, PathFeatures
-from gnn_core.model.preference import FEATURES, PRIOR, PathWeights, choices, fit_weights
-from tests.core.model.tiny import evidence_of, fitting_of, owning
+from gnn_core.model.paths import PathFeatures
+from gnn_core.model.preference import PathWeights, choices, fit_weights
+from tests.core.model.tiny import PATHS, evidence_of, fitting_of, owning
 
 FITTING = fitting_of([[0, 1], [1, 2]], [0, 1], 4)
 OWNS = owning([0], [0, 1], [1], [], n_segments=2)
-N_WIDE, N_FIT, N_PRODUCT = len(WIDE_FEATURES), len(FIT_FEATURES), len(PRODUCT_FEATURES)
+FEATURES, N_FIT, N_PRODUCT = PATHS.features, len(PATHS.fit_features), len(PRODUCT_FEATURES)
 
 
 def made_up(seed: int = 0) -> PathFeatures:
     rng = np.random.default_rng(seed)
     return PathFeatures(
-        [rng.normal(size=(2, 4)).astype(np.float32) for _ in WIDE_FEATURES],
-        rng.normal(size=(4, N_FIT)).astype(np.float32),
+        {name: rng.normal(size=(2, 4)).astype(np.float32) for name in PATHS.wide_features},
+        {name: rng.normal(size=4).astype(np.float32) for name in PATHS.fit_features},
         rng.normal(size=(4, N_PRODUCT)).astype(np.float32),
     )
 
 
-def chosen(orders_UP, features=None, *, fitting=FITTING, owns=OWNS, **options) -> Choices:
+def chosen(orders_UP, features=None, *, fitting=FITTING, owns=OWNS, **limits) -> Choices:
     hidden = evidence_of(orders_UP, owns)
-    return choices(features or made_up(), fitting, owns, hidden, np.random.default_rng(0), **options)
+    return choices(features or made_up(), fitting, owns, hidden, np.random.default_rng(0), replace(PATHS, **limits))
 
 
 def test_candidates_are_what_fits_and_features_are_means_over_the_vehicles():
@@ -39,8 +41,8 @@ def test_candidates_are_what_fits_and_features_are_means_over_the_vehicles():
     # Rows: user 0 with 0 and 1, user 1 with 0, 1 and 2. Four orders of one user count as two.
     assert got.weight_R == pytest.approx([0, 1, 3 / 2, 0, 1 / 2])
     assert got.log_scale_R.tolist() == [0] * 5
-    wide = np.stack(of.wide_KSP, axis=2)
-    fit = {(0, 0): of.fit_FK[0], (0, 1): of.fit_FK[1], (1, 1): of.fit_FK[2], (1, 2): of.fit_FK[3]}
+    wide = np.stack(list(of.wide.values()), axis=2)
+    fit = dict(zip([(0, 0), (0, 1), (1, 1), (1, 2)], np.stack(list(of.fit.values()), axis=1), strict=True))
     none = np.zeros(N_FIT)
     want = [
         [*wide[0, 0], *fit[0, 0], *of.product_PK[0]],
@@ -76,24 +78,23 @@ def test_without_choosers_there_are_no_rows(orders):
     got = chosen(orders)
     assert got.x_RK.shape == (0, len(FEATURES))
     assert len(got.first_C) == len(got.weight_R) == 0
-    assert dict(fit_weights([got]).by_name) == {name: PRIOR.get(name, 0.0) for name in FEATURES}
+    assert dict(fit_weights([got], PATHS).by_name) == {name: PATHS.prior.get(name, 0.0) for name in FEATURES}
 
 
 def test_when_nothing_fits_there_are_no_rows():
     assert len(chosen(np.ones((4, 4)), fitting=fitting_of([[], []], [0, 1], 4)).first_C) == 0
 
 
-def test_drawn_candidates_stand_for_all_and_what_was_taken_always_stays(monkeypatch):
-    monkeypatch.setattr(preference, "MAX_CANDIDATES", 10)
+def test_drawn_candidates_stand_for_all_and_what_was_taken_always_stays():
     n_P = 101
     owns = owning(*[[0]] * 200, n_segments=1)
     orders = sparse.csr_matrix((np.ones(200), (np.arange(200), np.arange(200) % n_P)), shape=(200, n_P)).toarray()
     of = PathFeatures(
-        [np.zeros((1, n_P), np.float32)] * N_WIDE,
-        np.zeros((n_P, N_FIT), np.float32),
+        dict.fromkeys(PATHS.wide_features, np.zeros((1, n_P), np.float32)),
+        dict.fromkeys(PATHS.fit_features, np.zeros(n_P, np.float32)),
         np.zeros((n_P, N_PRODUCT), np.float32),
     )
-    got = chosen(orders, of, fitting=fitting_of([range(n_P)], [0], n_P), owns=owns)
+    got = chosen(orders, of, fitting=fitting_of([range(n_P)], [0], n_P), owns=owns, candidates=10)
     assert len(got.first_C) == 200
     assert got.weight_R.sum() == 200
     assert (got.log_scale_R[got.weight_R > 0] == 0).all()
@@ -103,21 +104,20 @@ def test_drawn_candidates_stand_for_all_and_what_was_taken_always_stays(monkeypa
 
 def test_at_most_so_many_choosers_are_drawn():
     orders = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0] * 4]
-    assert [len(chosen(orders, most=most).first_C) for most in (1, 2, 3, 9)] == [1, 2, 3, 3]
+    assert [len(chosen(orders, choosers=most).first_C) for most in (1, 2, 3, 9)] == [1, 2, 3, 3]
 
 
-def test_choosers_are_bounded_by_the_rows_that_their_candidates_would_fill(monkeypatch):
+def test_choosers_are_bounded_by_the_rows_that_their_candidates_would_fill():
     """Users 0, 1 and 2 have 2, 4 and 2 pairs of vehicle and product: 8/3 on average."""
     orders = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0] * 4]
     for rows, choosers in ((8, 3), (6, 2), (1, 1)):
-        monkeypatch.setattr(preference, "MAX_ROWS", rows)
-        assert len(chosen(orders).first_C) == choosers
+        assert len(chosen(orders, candidate_rows=rows).first_C) == choosers
 
 
 def test_lift_is_by_name_and_fit_features_count_where_a_product_fits():
     of = made_up()
     weights = PathWeights(dict.fromkeys(FEATURES, 0.0) | {"taste": 2.0, "loyalty": 3.0})
-    want = 2 * of.wide_KSP[WIDE_FEATURES.index("taste")]
-    want[[0, 0, 1, 1], [0, 1, 1, 2]] += 3 * of.fit_FK[:, FIT_FEATURES.index("loyalty")]
+    want = 2 * of.wide["taste"]
+    want[[0, 0, 1, 1], [0, 1, 1, 2]] += 3 * of.fit["loyalty"]
     assert weights.lift(of, FITTING) == pytest.approx(want, abs=1e-5)
     assert not weights.product_K.any()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
+from gnn_core.config import load_settings
 from gnn_core.model.shrinkage import Evidence, Fitting
 from gnn_core.snapshot import Events
 
 KINDS = np.array([1.0, 3.0, 5.0])
 """Weights of view, cart and order."""
 DAY = 86_400_000_000
+_SHIPPED = load_settings(Path("configs/gnn_config.yaml"))
+PATHS, HISTORY = _SHIPPED.paths, _SHIPPED.history
 
 
 def events_of(*rows: tuple[int, int, int, float]) -> Events:
@@ -32,7 +36,7 @@ def fitting_of(fits: Sequence[Sequence[int]], make_S: Sequence[int], n_products:
     """Fitting of the products that fit each segment."""
     segment = np.repeat(np.arange(len(fits)), [len(f) for f in fits])
     product = np.array([p for f in fits for p in f], dtype=np.int64)
-    return Fitting(segment, product, np.array(make_S, dtype=np.int64), n_products)
+    return Fitting(segment, product, np.array(make_S, dtype=np.int64), n_products, PATHS.neighbours)
 
 
 def owning(*segments_of: Sequence[int], n_segments: int) -> sparse.csr_matrix:

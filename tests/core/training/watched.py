@@ -42,16 +42,16 @@ def learn(train: Snapshot, settings: Settings | None = None) -> Seen:
     seen = Seen()
     choices, fit_intent, fit_weights = constants.choices, constants.fit_intent, constants.fit_weights
 
-    def watched_choices(features, fitting, owns_US, hidden, rng):
+    def watched_choices(features, fitting, owns_US, hidden, rng, paths):
         seen.described.append((features, hidden))
-        return choices(features, fitting, owns_US, hidden, rng)
+        return choices(features, fitting, owns_US, hidden, rng, paths)
 
-    def watched_fit(windows, **options):
+    def watched_fit(windows, paths, history, **options):
         seen.windows.extend(windows)
-        return fit_intent(windows, **options)
+        return fit_intent(windows, paths, history, **options)
 
-    def watched_weights(parts):
-        seen.paths.append(fit_weights(parts))
+    def watched_weights(parts, paths):
+        seen.paths.append(fit_weights(parts, paths))
         return seen.paths[-1]
 
     fold_U = fold_of_users(train.user_ids, settings.training.folds, settings.training.seed)
@@ -80,4 +80,4 @@ def same(one: Any, other: Any) -> bool:
 def fitting_of(train: Snapshot) -> Fitting:
     """Fitment pairs of a snapshot."""
     fits = build_structure(train).fits_SP.tocoo()
-    return Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), train.make_S, len(train.product_ids))
+    return Fitting(fits.row.astype(np.int64), fits.col.astype(np.int64), train.make_S, len(train.product_ids), 50)
