@@ -242,11 +242,12 @@ class GraphRecommender:
     def vector_blocks(self) -> dict[str, tuple[int, int]]:
         """Which columns of `product_vectors` and `user_vectors` are what: first and last + 1 of each part."""
         _, encoded = self._fitted()
+        assert self._plan is not None
         sizes = {
             "vehicles": self._settings.model.vehicle_factors,
             "popularity": encoded.graph.cold_K.shape[0],
             "items": self._settings.model.item_factors,
-            "spectral": self._settings.model.spectral_factors,
+            "spectral": self._plan.constants.factors.in_PF.shape[1],
         }
         ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
         return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
