@@ -44,6 +44,7 @@ ASSETS = {
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
     "fitment_change_impact": ("serving", "recommendation_candidates", "parquet sql"),
     "recommendations": ("serving", "recommendation_candidates fitment_change_impact", "sql table"),
+    "published_embeddings": ("serving", "recommendations promoted_model", "table"),
     "product_similarity": ("discovery", "embeddings", "python table"),
     "universal_ranking": ("discovery", "product_similarity gnn_checkpoint", "python table"),
     "user_similarity": ("discovery", "embeddings", "parquet python"),
@@ -171,7 +172,7 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
     opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "fitment_change_impact", *DAILY}
-    opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery"}
+    opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery", "published_embeddings"}
     opens |= {"embedding_drift", "program_status"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
