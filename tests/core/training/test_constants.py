@@ -188,6 +188,20 @@ def test_where_a_window_teaches_no_pair_is_hidden():
     assert [w.taken_CP.shape[0] for w in got.windows] == [3, 0]
 
 
+def test_the_smooth_part_costs_nothing_where_it_counts_for_nothing():
+    """With windows it has no dimension unless it is asked for; with hidden pairs it has all of them."""
+    assert learn(store()).windows[0].spectral.in_PF.shape == (4, 0)
+    asked = learn(store(), settings_of(spectral_in_windows=True))
+    assert asked.windows[0].spectral.in_PF.shape == (4, 6)
+    hidden = make_snapshot(**(STORE | {"events": TIMELESS}))
+    got = learn(hidden)
+    assert got.windows[0].spectral.out_PF.shape == (4, 6)
+    for train, weights, dimensions in ((store(), learn(store()).weights, 0), (hidden, got.weights, 6)):
+        assert weights is not None
+        factors = ConstantMaker(train, settings_of(), build_structure(train)).make(train.events, weights).factors
+        assert factors.in_PF.shape == factors.out_PF.shape == (4, dimensions)
+
+
 # Folds
 
 
