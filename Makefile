@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 setup: $(STAMP) ## Create .venv with every dependency at its pinned version
 
-demo: $(STAMP) ## Simulate a parts store, run the weekly job on it through Dagster, print what came out
+demo: $(STAMP) ## Simulate a parts store, run it through Dagster from gate 1 to the rollout, print what came out
 	$(BIN)/gnn demo
 
 test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)

@@ -4,13 +4,15 @@ GNN_STATE_DIR  folder of everything that a run writes (default: `.gnn` in the pr
 GNN_ENV        `local` (default) or `production`: which overlay lies over configs/gnn_config.yaml
 GNN_CONFIG_DIR folder of the configuration (default: `configs` in the project)
 Secrets stand in the variables that `alerts` of the configuration names.
+GNN_OVERLAY    one more overlay, laid over everything else, such as the choice of `gnn bench search` (default: none)
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,10 +36,12 @@ class Environment:
     name: str
     config_dir: Path
     state_dir: Path
+    overlay: Path | None = None
+    """Laid over everything else; None = nothing is."""
 
     @classmethod
     def from_variables(cls) -> Environment:
-        """Read GNN_ENV, GNN_CONFIG_DIR and GNN_STATE_DIR."""
+        """Read GNN_ENV, GNN_CONFIG_DIR, GNN_STATE_DIR and GNN_OVERLAY."""
         config_dir = Path(os.environ.get("GNN_CONFIG_DIR") or PROJECT / "configs").resolve()
         name = os.environ.get("GNN_ENV") or "local"
         if not (config_dir / f"{name}.yaml").is_file():
@@ -45,7 +49,11 @@ class Environment:
             raise ConfigError(
                 f"GNN_ENV is {name!r}, but {config_dir} has overlays for {', '.join(known) or 'none'} only"
             )
-        return cls(name, config_dir, Path(os.environ.get("GNN_STATE_DIR") or PROJECT / ".gnn").resolve())
+        overlay = os.environ.get("GNN_OVERLAY")
+        if overlay and not Path(overlay).is_file():
+            raise ConfigError(f"GNN_OVERLAY is {overlay!r}, and there is no such file; unset it, or name one")
+        state_dir = Path(os.environ.get("GNN_STATE_DIR") or PROJECT / ".gnn").resolve()
+        return cls(name, config_dir, state_dir, Path(overlay).resolve() if overlay else None)
 
     @property
     def profile_path(self) -> Path:
@@ -63,15 +71,22 @@ class Environment:
         return self.state_dir / "training"
 
     def settings(self) -> Settings:
-        """Base file, environment overlay, store profile; read anew each time, so that an edit is seen."""
+        """Base file, environment overlay, store profile, GNN_OVERLAY; read anew each time, so that an edit is seen."""
         overlays = [self.config_dir / f"{self.name}.yaml"]
         if self.profile_path.is_file():
             overlays.append(self.profile_path)
+        if self.overlay is not None:
+            overlays.append(self.overlay)
         return load_settings(self.config_dir / "gnn_config.yaml", overlays)
 
-    def warehouse(self, settings: Settings) -> Warehouse:
-        """The warehouse that the settings name."""
-        return open_warehouse(settings.warehouse, self.state_dir)
+    def warehouse(
+        self, settings: Settings, role: str | None = "stager", labels: Mapping[str, str] | None = None
+    ) -> Warehouse:
+        """The warehouse that the settings name, as `reader`, `stager`, `publisher`, or whoever runs the process (None);
+        `labels` are laid over those of its jobs.
+        """
+        chosen = replace(settings.warehouse, labels={**settings.warehouse.labels, **(labels or {})})
+        return open_warehouse(chosen, self.state_dir, role)
 
     def artifacts(self, settings: Settings) -> ArtifactStore:
         """The artifact store that the settings name."""

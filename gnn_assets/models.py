@@ -6,25 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gnn_assets import progress
 from gnn_assets.resources import Week
+from gnn_core.discovery.universal import with_universal
 from gnn_core.errors import ArtifactError
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.evaluation.selection import Selection, with_selection
 from gnn_core.graph.split import Cut
-from gnn_core.io.artifacts import Artifact
+from gnn_core.io.artifacts import Artifact, parquet_bytes
 from gnn_core.model.recommender import GraphRecommender
+from gnn_core.monitoring.embeddings import Vectors
 from gnn_core.program.offline import FitGraph, MakeSql, hybrid_of
 from gnn_core.recommender import Recommender
+from gnn_core.scoring.audience import segment_audience
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.peers import make_peer
 from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import Checkpoint, from_bytes
 
-GRAPH_SECTIONS = ("graph", "paths", "model", "training", "split", "evaluation")
+GRAPH_SECTIONS = ("graph", "paths", "history", "model", "training", "split", "evaluation")
 """Settings that shape a fitted graph model: `split` and `evaluation` say which earlier choices teach its weights."""
 
 
@@ -50,6 +54,31 @@ def stored_graphs(week: Week, artifact: Artifact) -> FitGraph:
 def stored_checkpoint(artifact: Artifact, name: str) -> Checkpoint:
     """One checkpoint of an artifact."""
     return from_bytes(artifact.bytes(f"{name}.safetensors"))
+
+
+def vector_table(key: str, ids: NDArray[Any], values: NDArray[np.floating]) -> pa.Table:
+    """Vectors by id: columns `key` and `vector`, a list of fixed size."""
+    flat = pa.array(values.astype(np.float32).ravel())
+    return pa.table({key: pa.array(ids.tolist()), "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1])})
+
+
+def served_vectors(model: GraphRecommender, train: Snapshot) -> dict[str, bytes]:
+    """Files of product and vehicle vectors, as an artifact keeps them beside the model that they are of."""
+    vehicles = model.user_vectors(segment_audience(train))
+    return {
+        "products.parquet": parquet_bytes(vector_table("product_id", train.product_ids, model.product_vectors())),
+        "vehicles.parquet": parquet_bytes(vector_table("segment_id", train.segment_ids, vehicles)),
+    }
+
+
+def stored_vectors(artifact: Artifact) -> dict[str, Vectors]:
+    """Vectors of an artifact by kind, without the last dimension: a product's bias, and the 1 that meets it."""
+    found = {}
+    for kind in ("products", "vehicles"):
+        table = artifact.table(f"{kind}.parquet")
+        vectors = np.stack(table["vector"].to_numpy(zero_copy_only=False)).astype(np.float64)
+        found[kind] = (table[table.column_names[0]].to_numpy(zero_copy_only=False), vectors[:, :-1])
+    return found
 
 
 def fit_options(week: Week, name: str, previous: Checkpoint | None) -> dict[str, Any]:
@@ -103,6 +132,7 @@ def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact) -> Serve
         return Served(smoother, sql, None, "smoother")
     if not decision.needs_graph:
         return Served(sql, sql, None, sql.name)
-    graph = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    fitted = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    graph = with_universal(fitted, snapshot, eligible_P, week.settings)
     hybrid = hybrid_of(sql, graph, selection.alpha, snapshot, settings, eligible_P)
     return Served(hybrid, sql, graph, "hybrid")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.errors import DataError
 from gnn_core.graph.split import Timeline, build_timeline
 from gnn_core.io.artifacts import Artifact, ArtifactStore
-from gnn_core.io.warehouse import Warehouse
+from gnn_core.io.warehouse import Warehouse, label_value
 from gnn_core.snapshot import Snapshot, build_snapshot
 from gnn_core.stores.week import WeekTables
 
@@ -33,6 +33,9 @@ class Week:
     settings: Settings
     store: ArtifactStore
     warehouse: Warehouse
+    """As the stager: reads everything, writes the work dataset."""
+    publisher: Warehouse
+    """As the publisher: for what writes the serving dataset. The same warehouse where no identities are named."""
     tables: WeekTables
     scratch: Path
     """Where a training leaves its state for the run that resumes it."""
@@ -41,6 +44,10 @@ class Week:
     def previous_key(self) -> str:
         """The partition before this one."""
         return (dt.date.fromisoformat(self.key) - partitions.WEEK).isoformat()
+
+    def at(self, key: str) -> "Week":
+        """The same installation on another partition."""
+        return replace(self, key=key, tables=partitions.week_tables(key, self.settings.warehouse.work_dataset))
 
     @property
     def timeline(self) -> Timeline:
@@ -90,6 +97,11 @@ class Week:
         return self.store.read_all(self.key, [*RAW, name])[name]
 
 
+def job_labels(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> dict[str, str]:
+    """Labels of every job that a step starts in the warehouse, by which cost is told apart."""
+    return {RUN_LABEL: label_value(context.run.run_id), STEP_LABEL: label_value(context.op_def.name)}
+
+
 def _partition_of(
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, where: Environment, settings: Settings
 ) -> str:
@@ -108,6 +120,7 @@ def _partition_of(
     return weeks[-1]
 
 
+RUN_LABEL, STEP_LABEL = "dagster_run", "dagster_step"
 PARTITION_TAG = "dagster/partition"
 _CACHE: dict[str, Any] = {}
 """The last snapshot of this process: steps of one run that share a process share it."""
@@ -119,6 +132,8 @@ class Platform(ConfigurableResource):
     environment: str
     config_dir: str
     state_dir: str
+    overlay: str = ""
+    """One more overlay; empty = none."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Platform":
@@ -127,22 +142,28 @@ class Platform(ConfigurableResource):
             environment=environment.name,
             config_dir=str(environment.config_dir),
             state_dir=str(environment.state_dir),
+            overlay="" if environment.overlay is None else str(environment.overlay),
         )
 
     def where(self) -> Environment:
         """The environment as the core of this package knows it."""
-        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir))
+        overlay = Path(self.overlay) if self.overlay else None
+        return Environment(self.environment, Path(self.config_dir), Path(self.state_dir), overlay)
 
     def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
         """Open the partition that a step works on."""
         where = self.where()
         settings = where.settings()
         key = context if isinstance(context, str) else _partition_of(context, where, settings)
+        labels = {} if isinstance(context, str) else job_labels(context)
+        warehouse = where.warehouse(settings, labels=labels)
+        publisher = where.warehouse(settings, "publisher", labels) if settings.warehouse.publisher else warehouse
         return Week(
             key=key,
             settings=settings,
             store=where.artifacts(settings),
-            warehouse=where.warehouse(settings),
+            warehouse=warehouse,
+            publisher=publisher,
             tables=partitions.week_tables(key, settings.warehouse.work_dataset),
             scratch=where.training_dir,
         )

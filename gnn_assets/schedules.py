@@ -30,7 +30,8 @@ def experiment_job(weekly: dg.WeeklyPartitionsDefinition, retry: dg.RetryPolicy 
     """Snapshot → read the experiment → move the rollout, without training or publishing anything."""
     return dg.define_asset_job(
         "experiment",
-        selection=dg.AssetSelection.groups("sources") | dg.AssetSelection.assets("experiment_readout", "rollout_stage"),
+        selection=dg.AssetSelection.groups("sources")
+        | dg.AssetSelection.assets("experiment_readout", "rollout_stage", "program_status"),
         partitions_def=weekly,
         description="Snapshot the week, read the experiment as of its end, and move the rollout; nothing is trained.",
         tags={"gnn/kind": "experiment"},

@@ -51,3 +51,7 @@ class DataError(GnnCoreError):
 
 class DivergedError(GnnCoreError):
     """Training produced a NaN or infinite loss; names the step."""
+
+
+class ProcessLostError(GnnCoreError):
+    """One of several processes that train together is gone, silent, or holds another model; names the step."""

@@ -25,6 +25,7 @@ from gnn_core.experiment.power import Plan
 from gnn_core.experiment.readout import Readout, Unsubscribes, read_experiment
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
+from gnn_core.program.experiment_page import render_experiment
 from gnn_core.scoring.tiers import engagement_tiers
 
 NONE_PLANNED = "no experiment is planned (experiment.start is null)"
@@ -76,7 +77,7 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         plan = plan_from_history(assigned, base, week.settings.experiment)
         decision = week.read("promoted_model").json("decision.json")
         assigned_state = {"state": "assigned", "promoted": decision["promoted"], "policy": decision["policy"]}
-        added = keep_assignments(week.warehouse, week.settings, rows)
+        added = keep_assignments(week.publisher, week.settings, rows)
         artifact = week.write(
             "treatment_assignments",
             {"state.json": json_bytes(assigned_state), "plan.json": json_bytes(plan.as_json())},
@@ -112,7 +113,9 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         week = platform.week(context)
         state = readout_state(week)
         if state is not None:
-            artifact = week.write("experiment_readout", {"readout.json": json_bytes({"state": state})})
+            nothing = {"state": state}
+            files = {"readout.json": json_bytes(nothing), "readout.html": _readout_page(week, nothing)}
+            artifact = week.write("experiment_readout", files)
             return dg.MaterializeResult(metadata={"state": state, **metadata.artifact(artifact)})
         readout, plan = read_week(week)
         content: dict[str, Any] = {
@@ -122,13 +125,15 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             "plan": plan.as_json(),
             **readout.as_json(),
         }
-        artifact = week.write("experiment_readout", {"readout.json": json_bytes(content)}, sections=("experiment",))
+        files = {"readout.json": json_bytes(content), "readout.html": _readout_page(week, content)}
+        artifact = week.write("experiment_readout", files, sections=("experiment",))
         return dg.MaterializeResult(
             metadata={
                 "gate_2": f"{readout.verdict.verdict}: {readout.verdict.reason}",
                 "ratio": readout.ratio.sentence,
                 "metrics": metadata.rows(metrics_frame(readout)),
                 "looks": metadata.rows(looks_frame(readout)),
+                "page": dg.MetadataValue.path(f"{artifact.path}/readout.html"),
                 **{f"{k}_left_out": metadata.counts(v, "what", "rows") for k, v in readout.left_out.items()},
                 **metadata.artifact(artifact),
             },
@@ -136,6 +141,10 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         )
 
     return [treatment_assignments, experiment_readout]
+
+
+def _readout_page(week: Week, readout: dict[str, Any]) -> bytes:
+    return render_experiment(readout, week.settings.store.name).encode()
 
 
 def as_of_moment(week: Week) -> dt.datetime:

@@ -1,10 +1,14 @@
-"""serving_metrics, shadow_comparison, cost_ledger, program_status: what is watched, what it cost, how it stands."""
+"""serving_metrics, shadow_comparison: what is served, and what would be."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gnn_assets import metadata, models, partitions
 from gnn_assets.assets.serving import made_table
@@ -12,20 +16,26 @@ from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.experiment.serving_arms import ServingArms
-from gnn_core.io.artifacts import json_bytes
-from gnn_core.monitoring.cost import CPU, GPU, append_charges, charge, cost_table, month_cost, read_charges
+from gnn_core.io.artifacts import json_bytes, parquet_bytes
+from gnn_core.io.warehouse import TableName, label_value
+from gnn_core.monitoring.mail_rates import MailWeek, mail_week
+from gnn_core.monitoring.serving import score_stability
 from gnn_core.monitoring.serving import serving_metrics as measure
 from gnn_core.monitoring.shadow import compare_lists
-from gnn_core.program.status import ProgramStatus
-from gnn_core.program.status import program_status as put_together
+from gnn_core.monitoring.weekly import weekly_findings
+from gnn_core.program.shadow_page import render_shadow
+from gnn_core.publishing.audit import audit
 from gnn_core.scoring.recommend import recommend
 from gnn_core.scoring.tiers import engagement_tiers
 
-COLUMNS = ("user_id", "slot", "product_id", "price", "part_type", "source", "engagement_tier", "fitment_proof", "arm")
+COLUMNS = (
+    "user_id", "slot", "product_id", "price", "part_type", "source", "engagement_tier", "fitment_proof", "arm",
+    "final_score",
+)  # fmt: skip
 
 
 def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """serving_metrics, shadow_comparison, cost_ledger, program_status."""
+    """serving_metrics, shadow_comparison."""
 
     @dg.asset(
         partitions_def=weekly,
@@ -46,22 +56,35 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         fallback = (rows["fitment_proof"] == "universal").to_numpy() | (
             wanted_policy & rows["source"].str.startswith("sql_").to_numpy()
         )
+        ids, vectors = models.stored_vectors(week.read("embeddings"))["products"]
         found = measure(
             rows,
             eligible_products=int(models.eligible_products(week, snapshot).sum()),
             cold_users=int((tiers == "cold").sum()),
+            base_users=len(tiers),
             fallback_N=fallback,
+            # From the mean, as in the drift: what all products share makes every pair look alike.
+            vectors=(ids, vectors - vectors.mean(axis=0)),
         ).as_json()
         # By content, not by run: the same lists made twice are measured the same.
         found["digest"] = week.read("recommendation_candidates").json("staged.json")["digest"]
         found["cold_share"] = float((tiers == "cold").mean())
+        found["vehicles"] = len(snapshot.segment_ids)
+        found["mail"] = _mail(week).as_json()
+        scores = rows.loc[rows["slot"] == 1, ["source", "final_score"]].sort_values(["source", "final_score"])
+        found["scores"] = _scores(week, scores)
         artifact = week.write(
             "serving_metrics",
-            {"metrics.json": json_bytes(found)},
+            {
+                "metrics.json": json_bytes(found),
+                "scores.parquet": parquet_bytes(pa.Table.from_pandas(scores, preserve_index=False)),
+            },
         )
+        checks = weekly_findings(found, week.settings.monitoring).values()
         plain = {k: v for k, v in found.items() if isinstance(v, int | float)}
         return dg.MaterializeResult(
             metadata={**plain, "users_by_source": metadata.counts(found["users_by_source"], "source", "users"),
+                      "checks": metadata.rows(pd.DataFrame([vars(c) for c in checks])[["name", "state", "sentence"]]),
                       **metadata.artifact(artifact)},
             data_version=dg.DataVersion(artifact.version),
         )  # fmt: skip
@@ -76,7 +99,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         code_version="1",
     )
     def shadow_comparison(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The promoted policy's lists for everyone beside SQL's, not served: overlap, order, price, mix, who gains.
+        """The promoted policy's lists for everyone beside SQL's, not served: overlap, order, price, mix, who gains, QA.
 
         Without a promoted policy there is nothing to compare, and the asset says so.
         """
@@ -85,12 +108,13 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         decision = Decision.from_json(promoted.json("decision.json"))
         if not decision.promoted:
             state = {"state": f"no policy is promoted: {decision.policy} is served"}
-            artifact = week.write("shadow_comparison", {"shadow.json": json_bytes(state)}, inputs=[promoted])
+            files = {"shadow.json": json_bytes(state), "shadow.html": _shadow_page(week, state)}
+            artifact = week.write("shadow_comparison", files, inputs=[promoted])
             return dg.MaterializeResult(metadata={**state, **metadata.artifact(artifact)})
         snapshot = week.snapshot()
         served = models.served_policies(week, snapshot, promoted)
         n = len(snapshot.user_ids)
-        tables = []
+        tables, qa = [], []
         for policy, source in ((served.sql, served.sql.name), (served.policy, served.source)):
             everyone = ServingArms(np.full(n, None, dtype=object), np.ones(n, dtype=bool), "everyone, in the shadow")
             lists = recommend(
@@ -99,110 +123,75 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
                 run_id=context.run.run_id, scored_at=dt.datetime.now(dt.UTC), arms=everyone,
             )  # fmt: skip
             tables.append(lists.table.select(COLUMNS).to_pandas())
+            qa.append(_qa(week, lists.table, source))
         found = {"state": "compared", "baseline": served.sql.name, "policy": served.source}
         found |= compare_lists(*tables).as_json()
+        found["qa"] = dict(zip(("served", "shadow"), qa, strict=True))
         artifact = week.write(
-            "shadow_comparison", {"shadow.json": json_bytes(found)}, inputs=[promoted], sections=("scoring", "hybrid")
+            "shadow_comparison",
+            {"shadow.json": json_bytes(found), "shadow.html": _shadow_page(week, found)},
+            inputs=[promoted],
+            sections=("scoring", "hybrid"),
         )
         plain = {k: v for k, v in found.items() if isinstance(v, int | float | str)}
         shifts = pd.DataFrame(found["largest_shifts"], columns=["part type", "served", "shadow"])
         return dg.MaterializeResult(
-            metadata={**plain, "largest_shifts": metadata.rows(shifts), **metadata.artifact(artifact)},
-            data_version=dg.DataVersion(artifact.version),
-        )
-
-    @dg.asset(
-        partitions_def=weekly,
-        group_name="monitoring",
-        deps=["recommendations"],
-        kinds={"table"},
-        owners=OWNERS,
-        pool=WAREHOUSE_POOL,
-        code_version="1",
-    )
-    def cost_ledger(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Seconds of this run's steps at the price of their machine, by asset and month, against the month's budget."""
-        week = platform.week(context)
-        now = dt.datetime.now(dt.UTC)
-        gpu = week.settings.training.device == "cuda"
-        charges = [
-            charge(
-                GPU if gpu and step in ("gnn_checkpoint", "promoted_model") else CPU, seconds, asset=step, at=now,
-                run_id=context.run.run_id, settings=week.settings.cost,
-            )
-            for step, seconds in _step_seconds(context).items()
-        ]  # fmt: skip
-        added = append_charges(week.warehouse, week.settings, charges)
-        name = f"{now:%Y-%m}"
-        month = month_cost(
-            read_charges(week.warehouse, week.settings), name, week.settings.cost,
-            decided=week.settings.cost.decided_month == name,
-        )  # fmt: skip
-        # Of no settings section: what was spent stays spent when a price or a decision changes.
-        artifact = week.write("cost_ledger", {"month.json": json_bytes(month.as_json())})
-        return dg.MaterializeResult(
             metadata={
-                "month": month.sentence,
-                "usd": month.usd,
-                "charged_steps": added,
-                "by_asset": metadata.counts(month.by_asset, "asset", "USD"),
-                "ledger": str(cost_table(week.settings)),
+                **plain,
+                "largest_shifts": metadata.rows(shifts),
+                "qa": metadata.rows(pd.DataFrame([{**q, "broken": len(q["broken"])} for q in qa])),
+                "page": dg.MetadataValue.path(f"{artifact.path}/shadow.html"),
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),
         )
 
-    @dg.asset(
-        partitions_def=weekly,
-        group_name="monitoring",
-        deps=["eval_report", "promoted_model", "experiment_readout", "rollout_stage", "serving_metrics", "cost_ledger"],
-        kinds={"python"},
-        owners=OWNERS,
-        code_version="1",
-    )
-    def program_status(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Phase, gates with verdict and interval, who is served what, the next decision, and the reasons to stop."""
-        week = platform.week(context)
-        status = status_of(week)
-        artifact = week.write(
-            "program_status",
-            {"status.json": json_bytes(status.as_json())},
-            inputs=[week.read(name) for name in ("eval_report", "promoted_model", "rollout_stage")],
-        )
-        return dg.MaterializeResult(
-            metadata={
-                "phase": status.phase,
-                "served": status.served,
-                "next_decision": status.next_decision,
-                "cold_share": status.cold_share,
-                "gates": metadata.rows(pd.DataFrame([vars(g) for g in status.gates])),
-                "reasons_to_stop": metadata.rows(pd.DataFrame([vars(s) for s in status.stops])),
-                **metadata.artifact(artifact),
-            },
-            data_version=dg.DataVersion(artifact.version),
-        )
-
-    return [serving_metrics, shadow_comparison, cost_ledger, program_status]
+    return [serving_metrics, shadow_comparison]
 
 
-def status_of(week: Week) -> ProgramStatus:
-    """The program as of a week that was run whole."""
-    promoted = week.read("promoted_model")
-    decision = Decision.from_json(promoted.json("decision.json"))
-    return put_together(
-        as_of=str(partitions.as_of(week.key)),
-        report=week.read("eval_report").json("report.json"),
-        promoted=decision.promoted,
-        policy=decision.policy,
-        readout=week.read("experiment_readout").json("readout.json"),
-        stage=week.read("rollout_stage").json("stage.json"),
-        cost=week.read("cost_ledger").json("month.json"),
-        cold_share=float(week.read("serving_metrics").json("metrics.json")["cold_share"]),
-        settings=week.settings,
-    )
+def _qa(week: Week, rows: pa.Table, source: str) -> dict[str, Any]:
+    """The rules that block a publish, asked of a table that is not to be published; it is dropped again."""
+    table = TableName(week.settings.warehouse.work_dataset, f"shadow_{label_value(source).replace('-', '_')}")
+    week.warehouse.load(table, rows)
+    try:
+        verdicts = audit(week.warehouse, table, week.tables, week.settings, live=None)
+    finally:
+        week.warehouse.drop(table)
+    by_rule = {v.rule: v for v in verdicts}
+    broken = [{"rule": v.rule, "n_bad": v.n_bad, "sentence": v.sentence} for v in verdicts if not v.passed]
+    return {
+        "source": source,
+        "users": int(by_rule["min_users"].observed),
+        "coverage": by_rule["coverage"].observed,
+        "lowest_price": float(pc.min(rows["price"]).as_py()),
+        "rules": len(verdicts),
+        "kept": len(verdicts) - len(broken),
+        "broken": broken,
+    }
 
 
-def _step_seconds(context: dg.AssetExecutionContext) -> dict[str, float]:
-    """Seconds of every step of this run that has ended."""
-    stats = context.instance.get_run_step_stats(context.run.run_id)
-    return {s.step_key: s.end_time - s.start_time for s in stats if s.start_time is not None and s.end_time is not None}
+def _shadow_page(week: Week, found: Mapping[str, Any]) -> bytes:
+    return render_shadow(found, week.settings.store.name, str(partitions.as_of(week.key))).encode()
+
+
+def _mail(week: Week) -> MailWeek:
+    """The week's e-mails beside those of the weeks before."""
+    frames = week.frames("sends", "engagements", "events")
+    settings = week.settings
+    return mail_week(
+        frames["sends"], frames["engagements"], frames["events"], pd.Timestamp(partitions.as_of(week.key), tz="UTC"),
+        settle_days=settings.experiment.settle_days, reference_weeks=settings.monitoring.reference_weeks,
+        confidence=settings.experiment.confidence,
+    )  # fmt: skip
+
+
+def _scores(week: Week, scores: pd.DataFrame) -> dict[str, object]:
+    """PSI of scores by source against the newest earlier week, and which week that is."""
+    earlier = [w for w in week.store.weeks() if w < week.key and week.store.exists(w, "serving_metrics")]
+    if not earlier:
+        return {"by_source": {}, "why": "no earlier week was served"}
+    before = week.store.read(earlier[-1], "serving_metrics").table("scores.parquet").to_pandas()
+    limits = week.settings.monitoring
+    found = score_stability(before, scores, bins=limits.psi_bins, confidence=limits.drift_confidence)
+    why = earlier[-1] if found else f"{earlier[-1]} was served by other policies"
+    return {"by_source": found, "why": why}

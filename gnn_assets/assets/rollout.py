@@ -1,6 +1,8 @@
 """rollout_stage: what share of the users is served the promoted policy, decided before the week's table is made."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -10,7 +12,14 @@ from gnn_assets.assets.experiment import as_of_moment
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RAW, Platform, Week
 from gnn_core.experiment.assignment import in_share
-from gnn_core.experiment.guards import ctr_guard, freshness_guard, qa_guard
+from gnn_core.experiment.guards import (
+    coverage_guard,
+    ctr_guard,
+    embedding_guard,
+    freshness_guard,
+    input_guard,
+    qa_guard,
+)
 from gnn_core.experiment.rollout import HOLD, Guard, Move, next_move, operate, served_share, stage_of
 from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
 from gnn_core.experiment.serving_arms import governs
@@ -37,7 +46,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="rollout",
-        deps=list(RAW),
+        deps=[*RAW, "embedding_drift", "input_drift"],
         kinds={"table"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,
@@ -64,7 +73,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             guards = read_guards(week, moves)
             made = next_move(moves, guards, as_of_moment(week), week.settings.rollout)
         if made is not None and not _already(moves, made):
-            append_move(week.warehouse, week.settings, made)
+            append_move(week.publisher, week.settings, made)
             moves = [*moves, made]
         share = served_share(moves, week.settings.serving.hybrid_share)
         now = stage_of(moves)
@@ -116,8 +125,23 @@ def read_guards(week: Week, moves: list[Move]) -> list[Guard]:
         freshness_guard(
             published[-1].published_at if published else None, now, week.settings.rollout.max_staleness_days
         ),
+        embedding_guard(_newest(week, "embedding_drift", "drift.json")),
+        input_guard(_newest(week, "input_drift", "drift.json")),
+        coverage_guard(_newest(week, "serving_metrics", "metrics.json"), week.settings.monitoring.min_cold_coverage),
         clicks(week, moves, now),
     ]
+
+
+def _newest(week: Week, name: str, file: str) -> Mapping[str, Any] | None:
+    """Content of the newest artifact of this or an earlier week; None when no week has one.
+
+    Of drift this week's, where the weekly job has just trained; between two Mondays that of what is served.
+
+    Raises:
+        ArtifactError: it was made with other settings: what it says was measured against other limits.
+    """
+    keys = [w for w in week.store.weeks() if w <= week.key and week.store.exists(w, name)]
+    return week.store.read(keys[-1], name).json(file) if keys else None
 
 
 def clicks(week: Week, moves: list[Move], now: dt.datetime) -> Guard:

@@ -14,7 +14,7 @@ from gnn_core.program.offline import SQL_VERSIONS, choose
 from gnn_core.scoring.ranked import ranked_lists
 from gnn_core.scoring.sql_baseline import compute_sql_scores
 
-CHOICE_SECTIONS = ("split", "evaluation", "scoring", "eligibility", "hybrid", "baseline")
+CHOICE_SECTIONS = ("split", "evaluation", "scoring", "eligibility", "hybrid", "baseline", "discovery")
 
 
 def scoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:

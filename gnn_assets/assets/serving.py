@@ -28,7 +28,7 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
     """Hand the week's staged candidates to the publisher, which judges them again by itself."""
     staged = week.read("recommendation_candidates").json("staged.json")
     return publisher.publish(
-        week.warehouse,
+        week.publisher,
         TableName.parse(staged["table"]),
         week.tables,
         week.settings,
@@ -74,13 +74,15 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         selection = Selection.from_json(judged["selection"])
         decision = decide(selection, GateVerdict.from_json(judged["decision"]))
         files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
-        warm = "not fitted: no graph model is served"
+        warm, meta = "not fitted: no graph model is served", {}
         if decision.needs_graph:
             previous, warm = models.last_week(week, "promoted_model", "serving")
             steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
             model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
-            files["serving.safetensors"] = to_bytes(model.to_checkpoint())
-        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS)
+            files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
+            files |= models.served_vectors(model, week.snapshot())
+            meta = {"device": model.device}
+        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)
         return dg.MaterializeResult(
             metadata={
                 "policy": decision.policy,
@@ -137,7 +139,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "recommendation_candidates",
             {"staged.json": json_bytes(staged)},
             inputs=[promoted, stage],
-            sections=("scoring", "eligibility", "serving", "hybrid", "publish"),
+            sections=("scoring", "eligibility", "serving", "hybrid", "publish", "discovery"),
         )
         sample = lists.table.slice(0, 8).to_pandas()[
             ["user_id", "slot", "product_id", "final_score", "source", "reason"]
@@ -160,7 +162,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["recommendation_candidates"],
+        deps=["recommendation_candidates", "fitment_change_impact"],
         kinds={"sql", "table"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,

@@ -41,6 +41,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         fitted, steps, warm = _fit_cuts(week, week.snapshot())
         histories = {name: model.history for name, model in fitted.items()}
         content = {"steps": steps, "histories": histories, "warm_start": warm, "seed": week.settings.training.seed}
+        content["device"] = next(iter(fitted.values())).device
         artifact = week.write(
             "gnn_checkpoint",
             {
@@ -90,14 +91,16 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         artifact = week.write(
             "embeddings",
             {
-                "products.parquet": parquet_bytes(_vectors("product_id", train.product_ids, model.product_vectors())),
-                "vehicles.parquet": parquet_bytes(_vectors("segment_id", train.segment_ids, segment_SO)),
-                "user_vectors.parquet": parquet_bytes(_vectors("row", np.arange(len(audience)), user_AO)),
+                "products.parquet": parquet_bytes(
+                    models.vector_table("product_id", train.product_ids, model.product_vectors())
+                ),
+                "vehicles.parquet": parquet_bytes(models.vector_table("segment_id", train.segment_ids, segment_SO)),
+                "user_vectors.parquet": parquet_bytes(models.vector_table("row", np.arange(len(audience)), user_AO)),
                 "users.parquet": parquet_bytes(pa.table({"user_id": train.user_ids.astype(str), "row": row_U})),
             },
             inputs=[checkpoint],
             sections=models.GRAPH_SECTIONS,
-            meta={"fitted_before": str(cut.fitted_before)},
+            meta={"fitted_before": str(cut.fitted_before), "blocks": model.vector_blocks()},
         )
         distinct = len(np.unique(user_AO.round(6), axis=0))
         return dg.MaterializeResult(
@@ -139,11 +142,6 @@ def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommende
 
 def _best(history: list[dict]) -> float:
     return max(entry["validation_recall_at_10"] for entry in history)
-
-
-def _vectors(key: str, ids: np.ndarray, values: np.ndarray) -> pa.Table:
-    flat = pa.array(values.astype(np.float32).ravel())
-    return pa.table({key: pa.array(ids.tolist()), "vector": pa.FixedSizeListArray.from_arrays(flat, values.shape[1])})
 
 
 def _norms(values: np.ndarray) -> dg.MarkdownMetadataValue:

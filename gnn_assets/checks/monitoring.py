@@ -3,26 +3,62 @@
 import dagster as dg
 
 from gnn_assets.resources import Platform
+from gnn_core.experiment.guards import embedding_guard
+from gnn_core.monitoring.cost import OK, STOP, UNKNOWN_BILLING
+from gnn_core.monitoring.embeddings import COMPARED
+from gnn_core.monitoring.inputs import ALARM, MOVED
+from gnn_core.monitoring.weekly import CHECKS
 
 
 def monitoring_checks() -> list[dg.AssetChecksDefinition]:
-    """cold_users_are_served, few_slots_fall_back, lists_are_not_all_alike, the_month_is_within_budget."""
+    """Every weekly check, the two of drift, and the_month_is_within_budget."""
 
-    def limit(name: str, figure: str, setting: str, above: bool, words: str) -> dg.AssetChecksDefinition:
+    def weekly(name: str, words: str) -> dg.AssetChecksDefinition:
         @dg.asset_check(asset="serving_metrics", name=name, description=words)
         def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
             week = platform.week(context)
-            value = week.read("serving_metrics").json("metrics.json")[figure]
-            threshold = getattr(week.settings.monitoring, setting)
-            known = value is not None
+            metrics = week.read("serving_metrics").json("metrics.json")
+            found = CHECKS[name][1](metrics, week.settings.monitoring)
             return dg.AssetCheckResult(
-                passed=known and (value >= threshold if above else value <= threshold),
+                passed=found.passed,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=f"{figure} is {value:.3f}" if known else f"{figure} could not be measured",
-                metadata={"threshold": threshold, **({"value": value} if known else {})},
+                description=found.sentence,
+                metadata={"threshold": found.threshold, **({"value": found.value} if found.value is not None else {})},
             )
 
         return check
+
+    @dg.asset_check(
+        asset="embedding_drift",
+        description="Norms, directions and neighbourhoods keep their limits. The rollout's guard reads the same.",
+    )
+    def the_vectors_keep_their_limits(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> dg.AssetCheckResult:
+        drift = platform.week(context).read("embedding_drift").json("drift.json")
+        compared = drift["state"] == COMPARED
+        return dg.AssetCheckResult(
+            passed=not compared or not drift["breaks"],
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=embedding_guard(drift).sentence if compared else f"Not applicable: {drift['state']}.",
+        )
+
+    @dg.asset_check(
+        asset="input_drift",
+        description="No input of the week is distributed otherwise than before, beyond chance. An alarm is an error.",
+    )
+    def the_inputs_are_what_they_were(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> dg.AssetCheckResult:
+        drift = platform.week(context).read("input_drift").json("drift.json")
+        worst = drift["worst"]
+        moved = [i["sentence"] for i in drift["inputs"] if i["state"] in (MOVED, ALARM)]
+        return dg.AssetCheckResult(
+            passed=not moved,
+            severity=dg.AssetCheckSeverity.ERROR if worst and worst["state"] == ALARM else dg.AssetCheckSeverity.WARN,
+            description=" ".join(moved) or (worst["sentence"] if worst else "No input has enough rows to tell."),
+            metadata={"moved": len(moved), "inputs": len(drift["inputs"])},
+        )
 
     @dg.asset_check(
         asset="cost_ledger",
@@ -30,19 +66,17 @@ def monitoring_checks() -> list[dg.AssetChecksDefinition]:
     )
     def the_month_is_within_budget(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         month = platform.week(context).read("cost_ledger").json("month.json")
-        stop = month["state"] == "no further training"
+        stop, known = month["state"] == STOP, not month["billing"].startswith(UNKNOWN_BILLING)
         return dg.AssetCheckResult(
-            passed=month["state"] == "within budget",
+            passed=month["state"] == OK and known,
             severity=dg.AssetCheckSeverity.ERROR if stop else dg.AssetCheckSeverity.WARN,
-            description=str(month["sentence"]),
+            description=month["sentence"] if known else f"{month['sentence']} {month['billing']}",
             metadata={"usd": month["usd"], "budget_usd": month["budget_usd"]},
         )
 
     return [
-        limit(
-            "cold_users_are_served", "cold_coverage", "min_cold_coverage", True, "Cold users have lists, as a share."
-        ),
-        limit("few_slots_fall_back", "fallback_share", "max_fallback_share", False, "Few slots hold a fallback."),
-        limit("lists_are_not_all_alike", "gini", "max_gini", False, "Not everyone is sent the same few products."),
+        *(weekly(name, words) for name, (words, _) in CHECKS.items()),
+        the_vectors_keep_their_limits,
+        the_inputs_are_what_they_were,
         the_month_is_within_budget,
     ]

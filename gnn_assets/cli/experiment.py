@@ -18,7 +18,7 @@ from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, DataError
 from gnn_core.experiment.assignment import CONTROL, TREATMENT
 from gnn_core.experiment.power import plan_experiment
-from gnn_core.experiment.rollout import ROLLBACK
+from gnn_core.experiment.rollout import ROLLBACK, STEP
 from gnn_core.io.artifacts import Artifact
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.schema import live_table
@@ -48,8 +48,12 @@ def start(day: str, console: Console) -> None:
     )
 
 
-def read(week: str | None, as_json: bool, console: Console) -> int:
-    """Snapshot a week, read the experiment as of its end, and move the rollout; 0 when the run went well."""
+def read(week: str | None, as_json: bool, console: Console, *, readout: bool = True) -> int:
+    """Snapshot a week, read the experiment as of its end, and move the rollout; 0 when the run went well.
+
+    Args:
+        readout: whether to print the experiment again: what it said at its end is final.
+    """
     from gnn_assets.cli.weekly import run_job
 
     where = Environment.from_variables()
@@ -62,12 +66,13 @@ def read(week: str | None, as_json: bool, console: Console) -> int:
     artifact = where.artifacts(settings)
     if not artifact.exists(day.isoformat(), "experiment_readout"):
         return 1
-    show(artifact.read(day.isoformat(), "experiment_readout"), as_json, console)
+    if readout:
+        show(artifact.read(day.isoformat(), "experiment_readout"), as_json, console)
     moved = artifact.read(day.isoformat(), "rollout_stage").json("stage.json")
     quiet.print(f"Rollout: {moved['reason']}", highlight=False, soft_wrap=True)
     served = newest_candidates(artifact)
-    if moved["action"] == ROLLBACK and served is not None:
-        # What was rolled back must not stay served until Monday.
+    if moved["action"] in (ROLLBACK, STEP) and served is not None:
+        # What was rolled back must not stay served until Monday; and the guards of a stage read its own share.
         succeeded = run_job("republish", served, quiet) and succeeded
     return 0 if succeeded else 1
 

@@ -94,23 +94,16 @@ def run(week: Week = None) -> None:
 @app.command()
 @told_plainly
 def demo(
-    size: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    size: Annotated[str, typer.Option(help="tiny, trial or small.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
     story: Annotated[
-        str | None,
-        typer.Option(help="Go on through experiment and rollout with a planted truth: lift, null, harm or regression."),
-    ] = None,
+        str, typer.Option(help="What is true of the customers: lift, null, harm, or regression (in the rollout).")
+    ] = "lift",
 ) -> None:
-    """Simulate a store and run the weekly job on it; ends with a summary and the path of the report."""
-    from gnn_assets.cli import data, weekly
+    """The whole programme on a simulated store: weekly job, gate 1, e-mails, gate 2, shadow, first rollout steps."""
+    from gnn_assets.cli import story as module
 
-    if story is not None:
-        from gnn_assets.cli import story as module
-
-        raise typer.Exit(module.tell(story, seed, console))
-
-    data.simulate_store(size, seed, console)
-    raise typer.Exit(weekly.run_week(None, console))
+    raise typer.Exit(module.tell(story, size, seed, console))
 
 
 @app.command()
@@ -137,6 +130,19 @@ def publish(week: Week = None) -> None:
 
 @app.command()
 @told_plainly
+def impact(
+    week: Week = None,
+    facts: Annotated[bool, typer.Option(help="Only which published slots the week's tables forbid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Who would lose or gain which slots against what is published, and why; exit code 1 above the threshold."""
+    from gnn_assets.cli import impact as module
+
+    raise typer.Exit(module.show(week, facts, as_json, console))
+
+
+@app.command()
+@told_plainly
 def rollback(
     to: Annotated[str | None, typer.Option(help="Run id to go back to. Left out: the version before this one.")] = None,
 ) -> None:
@@ -144,6 +150,17 @@ def rollback(
     from gnn_assets.cli import publishing
 
     publishing.roll_back(to, console)
+
+
+@app.command()
+@told_plainly
+def init(
+    yes: Annotated[bool, typer.Option("--yes", help="Make what is missing. Left out: only show the plan.")] = False,
+) -> None:
+    """Datasets and tables that outlive a week: what is there, what is missing, what differs; `--yes` makes them."""
+    from gnn_assets.cli import init as module
+
+    raise typer.Exit(module.initialise(yes, console))
 
 
 @app.command()
@@ -344,6 +361,102 @@ def gates(
 
 
 app.add_typer(alerts_app, name="alerts")
+
+
+@bench_app.command()
+@told_plainly
+def diversity(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(help="sports, beauty, simulated_small …; repeatable. Left out: these three."),
+    ] = None,
+    cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden; repeatable. Left out: 90.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of split or simulation.")] = 1,
+    strength: Annotated[list[float] | None, typer.Option(help="Strengths, 0 first; repeatable.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
+    plan: Annotated[bool, typer.Option(help="Only say which fits are missing and how long they take.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """Recall of diversified lists against how different their products are, on validation windows. Resumes."""
+    from gnn_assets.cli import bench_diversity
+
+    bench_diversity.diversity(
+        console,
+        source=source,
+        stores=store or (),
+        colds=cold or (),
+        seeds=seeds,
+        strengths=strength or (),
+        plan_only=plan,
+        json_file=json_file,
+    )
+
+
+@bench_app.command()
+@told_plainly
+def ablations(
+    store: Annotated[
+        list[str] | None, typer.Option(help="Cold, warm or simulated stores; repeatable. Left out: beauty.")
+    ] = None,
+    switch: Annotated[
+        list[str] | None, typer.Option(help="Variants such as graph_dot; repeatable. All if none.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps at most, in place of the config's; 0 = the constants alone.")
+    ] = None,
+    cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden; repeatable. Left out: 90.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of split or simulation.")] = 1,
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
+    plan: Annotated[bool, typer.Option(help="Only say which fits are missing and how long they take.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """Every switch of the graph model off in turn: what each is worth on validation windows. Resumes."""
+    from gnn_assets.cli import bench_ablations
+
+    bench_ablations.ablations(
+        console,
+        source=source,
+        stores=store or (),
+        switches=switch or (),
+        colds=cold or (),
+        seeds=seeds,
+        steps=steps,
+        plan_only=plan,
+        json_file=json_file,
+    )
+
+
+@bench_app.command()
+@told_plainly
+def search(
+    store: Annotated[
+        str | None, typer.Option(help="A cold, warm or simulated store. Left out: the store of the state directory.")
+    ] = None,
+    point: Annotated[list[str] | None, typer.Option(help="Points of the grid; repeatable. Left out: all.")] = None,
+    cold: Annotated[int, typer.Option(help="Percent of owners hidden.")] = 90,
+    seeds: Annotated[int, typer.Option(help="Seeds of training; each is a fit a point.")] = 2,
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with the Parquet files.")] = None,
+    plan: Annotated[bool, typer.Option(help="Only say the budget: which fits, and how long they take.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Where the choice is written. Left out: searched_STORE.yaml in the state.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+) -> None:
+    """Settings for one store, chosen inside its own validation windows; no test window is read. The choice is a
+    config overlay, which the weekly job uses only when GNN_OVERLAY names it."""
+    from gnn_assets.cli import bench_search
+
+    bench_search.search(
+        console,
+        source=source,
+        store=store,
+        points=point or (),
+        cold=cold,
+        seeds=seeds,
+        plan_only=plan,
+        overlay=overlay,
+        json_file=json_file,
+    )
 
 
 def parse_week(text: str | None) -> dt.date | None:

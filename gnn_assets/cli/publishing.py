@@ -1,4 +1,7 @@
-"""`gnn publish` and `gnn rollback`: the publisher by hand; it audits by itself and can refuse."""
+"""`gnn publish` and `gnn rollback`: the publisher by hand; it audits by itself and can refuse.
+
+The vectors follow the table: published after it, and rolled back with it where the run has some.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,37 @@ from gnn_assets.cli.main import parse_week
 from gnn_assets.cli.weekly import newest_complete_week
 from gnn_assets.environment import Environment
 from gnn_assets.resources import Platform
-from gnn_core.publishing import publisher
+from gnn_core.publishing import embeddings, publisher
 
 
 def publish_week(text: str | None, console: Console) -> None:
-    """Publish the candidates that the week's run staged."""
+    """Publish the candidates that the week's run staged, and the vectors of the model that made them."""
     where = Environment.from_variables()
     settings = where.settings()
     day = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
     from gnn_assets.assets.serving import publish_staged
+    from gnn_assets.assets.vectors import publish_vectors
 
-    result = publish_staged(Platform.of(where).week(day.isoformat()), published_at=_now())
+    week, at = Platform.of(where).week(day.isoformat()), _now()
+    result = publish_staged(week, published_at=at)
     console.print(f"Published {result.state.table}: {result.state}")
+    _, said = publish_vectors(week, published_at=at)
+    console.print(f"Embeddings: {said}", highlight=False)
 
 
 def roll_back(to_run_id: str | None, console: Console) -> None:
-    """Put an earlier version back."""
+    """Put an earlier version back, and its vectors if it has any."""
     where = Environment.from_variables()
     settings = where.settings()
-    result = publisher.rollback(where.warehouse(settings), settings, to_run_id=to_run_id, at=_now())
+    warehouse, at = where.warehouse(settings, "publisher"), _now()
+    result = publisher.rollback(warehouse, settings, to_run_id=to_run_id, at=at)
     console.print(f"Rolled back {result.state.table}: {result.state}")
+    run_id = result.state.run_id
+    if embeddings.has_version(warehouse, settings, run_id):
+        embeddings.go_live(warehouse, settings, run_id, expected_digest=None, at=at)
+        console.print(f"Embeddings: run {run_id} is live", highlight=False)
+    elif live := embeddings.live_vectors(warehouse, settings):
+        console.print(f"Embeddings: run {run_id} has none; those of run {live.run_id} stay live", highlight=False)
 
 
 def _now() -> dt.datetime:

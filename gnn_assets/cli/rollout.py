@@ -40,7 +40,7 @@ def move(action: str, by: str, reason: str, *, publish: bool, console: Console) 
         )
     else:
         made = rollout.operate(moves, action, at=at, by=by, reason=reason, settings=settings.rollout)
-    append_move(warehouse, settings, made)
+    append_move(where.warehouse(settings, "publisher"), settings, made)
     console.print(f"{made.action}: {made.from_share:.0%} → {made.to_share:.0%}, by {made.by}: {made.reason}")
     if made.to_share == made.from_share or not publish:
         return 0

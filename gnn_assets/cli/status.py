@@ -8,23 +8,32 @@ from rich.console import Console
 from rich.table import Table
 
 from gnn_assets.environment import Environment
-from gnn_core.config import Settings
-from gnn_core.errors import ArtifactError
-from gnn_core.io.artifacts import Artifact, ArtifactStore
-from gnn_core.program.status import program_status
+from gnn_assets.program import Program, gather, newest
+from gnn_core.io.artifacts import Artifact
 from gnn_core.publishing.state import live_state
+
+PAGES = {
+    "Report": ("eval_report", "report.html"),
+    "Experiment": ("experiment_readout", "readout.html"),
+    "Shadow": ("shadow_comparison", "shadow.html"),
+    "Program": ("program_status", "status.html"),
+    "Learnings": ("program_status", "learnings.md"),
+}
+"""Name → artifact and file; a file that a week did not write is not named."""
 
 
 def status() -> dict[str, Any]:
     """Everything that `gnn status --json` prints; a part that does not exist yet is null."""
     where = Environment.from_variables()
     settings = where.settings()
-    warehouse = where.warehouse(settings)
+    warehouse = where.warehouse(settings, "reader")
     live = live_state(warehouse, settings)
     store = where.artifacts(settings)
     passed_over: list[str] = []
-    report = _newest(store, "eval_report", passed_over)
-    decision = _newest(store, "promoted_model", passed_over)
+    report = newest(store, "eval_report", passed_over)
+    decision = newest(store, "promoted_model", passed_over)
+    program = gather(store, settings, passed_over)
+    page = newest(store, "program_status", passed_over)
     judged = report.json("report.json") if report else {}
     decided = decision.json("decision.json") if decision else {}
     return {
@@ -48,12 +57,15 @@ def status() -> dict[str, Any]:
             "gate1": _gate(judged.get("verdicts", {}).get("graph")),
             "gate1_candidate": _gate(judged.get("decision")),
         },
-        "program": _program(store, settings, passed_over),
+        "program": None
+        if program is None
+        else {**program.status.as_json(), "rollout": program.json("rollout_stage", "stage.json")},
         "alpha": judged["selection"]["alpha"] if judged else None,
         "baseline": judged.get("baseline"),
         "promoted": decided or None,
         "report": f"{report.path}/report.html" if report else None,
-        "passed_over": passed_over,
+        "pages": _pages(program, page),
+        "passed_over": list(dict.fromkeys(passed_over)),
     }
 
 
@@ -79,6 +91,7 @@ def show(found: dict[str, Any], console: Console) -> None:
     program = found["program"]
     if program:
         table.add_row("phase", program["phase"])
+        table.add_row("served", program["served"])
         for gate in program["gates"][2:]:
             table.add_row(gate["name"], f"{gate['verdict'].upper()} as of {gate['as_of']}: {gate['reason']}")
         table.add_row("rollout", f"{program['rollout']['share']:.0%}. {program['rollout']['reason']}")
@@ -86,8 +99,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         for stop in program["stops"]:
             if stop["applies"]:
                 table.add_row("reason to stop", f"{stop['signal']}: {stop['action']} {stop['why']}")
-        if program["wait_for_data"]:
-            table.add_row("more data", program["wait_for_data"])
+        table.add_row("cold users", program["cold"])
     if found["alpha"] is not None:
         table.add_row("α", f"{found['alpha']} (share of SQL in the hybrid's score; baseline {found['baseline']})")
     if found["promoted"]:
@@ -95,9 +107,9 @@ def show(found: dict[str, Any], console: Console) -> None:
     for reason in found["passed_over"]:
         table.add_row("not shown", reason)
     console.print(table)
-    if found["report"]:
-        # Outside the table, on one line of its own: it is there to be copied.
-        console.print(f"Report: {found['report']}", soft_wrap=True, highlight=False)
+    # Outside the table, each on one line of its own: they are there to be copied.
+    for name, address in found["pages"].items():
+        console.print(f"{name}: {address}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -115,40 +127,13 @@ def _gate(verdict: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _program(store: ArtifactStore, settings: Settings, passed_over: list[str]) -> dict[str, Any] | None:
-    """Where the program stands, from the newest artifact of each part; None before a week was run whole."""
-    names = ("eval_report", "promoted_model", "experiment_readout", "rollout_stage", "serving_metrics", "cost_ledger")
-    found = {name: _newest(store, name, passed_over) for name in names}
-    report, promoted = found["eval_report"], found["promoted_model"]
-    readout, stage = found["experiment_readout"], found["rollout_stage"]
-    metrics, cost = found["serving_metrics"], found["cost_ledger"]
-    if report is None or promoted is None or readout is None or stage is None or metrics is None:
-        return None
-    decision = promoted.json("decision.json")
-    status = program_status(
-        as_of=report.manifest.week,
-        report=report.json("report.json"),
-        promoted=decision["promoted"],
-        policy=decision["policy"],
-        readout=readout.json("readout.json"),
-        stage=stage.json("stage.json"),
-        cost=cost.json("month.json") if cost else None,
-        cold_share=metrics.json("metrics.json")["cold_share"],
-        settings=settings,
-    ).as_json()
-    return {**status, "rollout": stage.json("stage.json")}
-
-
-def _newest(store: ArtifactStore, name: str, passed_over: list[str]) -> Artifact | None:
-    """The artifact of the newest week that has it with the present settings; None when no week has.
-
-    `passed_over` gets the reason of every newer one that cannot be read: made with other settings, or damaged.
-    """
-    for week in reversed(store.weeks()):
-        if store.exists(week, name):
-            try:
-                return store.read(week, name)
-            except ArtifactError as error:
-                # Not what would be served now, and the next run replaces it; but what is live may come from it.
-                passed_over.append(str(error))
-    return None
+def _pages(program: Program | None, page: Artifact | None) -> dict[str, str]:
+    """Addresses of what is there to be read by a person, by name."""
+    parts = dict(program.parts) if program else {}
+    if page is not None:
+        parts["program_status"] = page
+    return {
+        name: f"{parts[artifact].path}/{file}"
+        for name, (artifact, file) in PAGES.items()
+        if artifact in parts and file in parts[artifact].manifest.files
+    }

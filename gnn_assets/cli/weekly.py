@@ -84,8 +84,12 @@ def run_job(name: str, week: dt.date, console: Console) -> bool:
     return bool(result.success)
 
 
-def run_week(text: str | None, console: Console) -> int:
-    """Run every asset of one week; 0 when something was published, 1 when the run failed."""
+def run_week(text: str | None, console: Console, *, summary: bool = True) -> int:
+    """Run every asset of one week; 0 when something was published, 1 when the run failed.
+
+    Args:
+        summary: whether to end with `gnn status`.
+    """
     where = Environment.from_variables()
     settings = where.settings()
     week = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
@@ -93,6 +97,8 @@ def run_week(text: str | None, console: Console) -> int:
     started = time.monotonic()
     succeeded = run_job("weekly", week, console)
     console.print(f"\n{'Done' if succeeded else '[red]FAILED[/red]'} in {time.monotonic() - started:.0f} s.\n")
+    if not summary:
+        return 0 if succeeded else 1
     from gnn_assets.cli import status
 
     status.show(status.status(), console)

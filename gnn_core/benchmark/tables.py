@@ -76,7 +76,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
         if model in _NAMES:
             continue
         values = [f"{cell.means[group, model, metric]:.4f}" for metric in METRICS]
-        lifts = [_lift(cell.lifts.get((group, model, reference, cell.metric))) for reference in references]
+        lifts = [lift_text(cell.lifts.get((group, model, reference, cell.metric))) for reference in references]
         p = figures.p_holm.get((cell.cell, model, claimed)) if group == ALL else None
         rows.append((label(model), *values, *lifts, "" if p is None else f"{p:.3f}"))
     heads = tuple(_head(metric) for metric in METRICS)
@@ -170,7 +170,8 @@ def _head(metric: str) -> str:
     return f"{_HEADS[kind.split('_')[0]]}@{k}" if kind else metric.upper()
 
 
-def _lift(lift: Lift | None) -> str:
+def lift_text(lift: Lift | None) -> str:
+    """A lift with its interval, such as +12.0 % [+3.1 %, +20.4 %]."""
     if lift is None:
         return "–"
     if lift.estimate is None:

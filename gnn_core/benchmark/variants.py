@@ -30,22 +30,41 @@ class Variant:
     """Section → key → value."""
 
 
+_NEVER = 36_500.0
+"""Days: a hundred years, which is no decay."""
+_NO_SAY = 1e9
+"""A prior strength, in orders, or a penalty, beside which no store's evidence counts."""
 VARIANTS: dict[str, Variant] = {
     "graph_dot": Variant(GRAPH, {"model": {"sparse_terms": False}}),
+    "graph_dot_no_spectral": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 0}}),
+    "graph_dot_spectral_256": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 256}}),
     "graph_factors_64": Variant(GRAPH, {"model": {"vehicle_factors": 64}}),
     "graph_gat": Variant(GRAPH, {"model": {"encoder": "gat"}}),
     "graph_sage": Variant(GRAPH, {"model": {"encoder": "sage"}}),
+    "graph_one_layer": Variant(GRAPH, {"model": {"layers": 1}}),
     "graph_bce": Variant(GRAPH, {"training": {"loss": "bce"}}),
     "graph_no_popularity_bias": Variant(GRAPH, {"model": {"popularity_bias": False, "scale_init": 10.0}}),
+    "graph_no_slack": Variant(GRAPH, {"model": {"slack": False}}),
+    "graph_no_vehicle_factors": Variant(GRAPH, {"model": {"vehicle_factors": 0}}),
+    "graph_no_item_factors": Variant(GRAPH, {"model": {"item_factors": 0}}),
+    "graph_no_item_attributes": Variant(GRAPH, {"model": {"item_attribute_weight": 0.0}}),
+    "graph_no_neighbours": Variant(GRAPH, {"paths": {"lift_neighbour_strength": _NO_SAY}}),
+    "graph_prior_weights": Variant(GRAPH, {"paths": {"logit_penalties": (_NO_SAY, 10 * _NO_SAY)}}),
+    "graph_no_co_purchase": Variant(GRAPH, {"graph": {"co_purchase_min_count": int(_NO_SAY)}}),
+    "graph_no_decay": Variant(GRAPH, {"graph": {"decay_tau_days": _NEVER}}),
+    "graph_names": Variant(GRAPH, {"graph": {"text_features": 64}}),
+    "graph_names_in_towers": Variant(GRAPH, {"graph": {"text_features": 64, "text_closeness": 0.0}}),
     "graph_product_ids": Variant(GRAPH, {"model": {"product_id_embedding": True}}),
+    "graph_user_ids": Variant(GRAPH, {"model": {"user_id_embedding": True}}),
+    "graph_fitting_loss": Variant(GRAPH, {"training": {"fitting_loss_weight": 1.0}}),
+    "graph_all_products_loss": Variant(GRAPH, {"training": {"fitting_loss_weight": 0.0}}),
+    "graph_no_averaging": Variant(GRAPH, {"training": {"weight_averaging": 0.0}}),
     "graph_untrained": Variant(GRAPH, {"training": {"max_steps": 0}}),
     "implicit_als_256": Variant("implicit_als", {"peers": {"als_factors": 256}}),
 }
 """Ablations, and settings under which published figures of a peer were made. Not run unless named."""
 
 
-_NEVER = 36_500.0
-"""Days: a hundred years, which is no decay."""
 Grid = tuple[Mapping[str, Mapping[str, Any]], ...]
 VEHICLE_GRIDS: dict[str, Grid] = {
     "ridge": tuple({"peers": {"ridge_penalty": penalty}} for penalty in (3.0, 30.0, 300.0)),

@@ -17,6 +17,8 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
+from gnn_core.config.history import HistorySettings
 from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
@@ -24,6 +26,7 @@ from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringS
 from gnn_core.config.operations import AlertSettings, ArrivalSettings
 from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings, TableLayout
 
 __all__ = [
     "AlertSettings",
@@ -31,13 +34,17 @@ __all__ = [
     "ArtifactSettings",
     "BaselineSettings",
     "CostSettings",
+    "DiscoverySettings",
     "EligibilitySettings",
+    "EmbeddingSettings",
     "EvaluationSettings",
     "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
+    "HistorySettings",
     "HybridSettings",
     "KubernetesSettings",
+    "LayoutSettings",
     "ModelSettings",
     "MonitoringSettings",
     "PathSettings",
@@ -51,6 +58,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "StoreSettings",
+    "TableLayout",
     "TolerationSettings",
     "TrainingSettings",
     "WarehouseSettings",

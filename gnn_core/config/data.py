@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +33,10 @@ class StoreSettings:
             raise ConfigError(f"store.first_week is {self.first_week}, a {self.first_week:%A}; weeks start on Monday")
 
 
+ROLES = ("reader", "stager", "publisher")
+"""Who speaks to the warehouse; each may have a service account of its own (deploy/bigquery)."""
+
+
 @dataclass(frozen=True)
 class WarehouseSettings:
     """Where tables live. DuckDB needs a file and nothing else; BigQuery needs a project."""
@@ -53,9 +58,21 @@ class WarehouseSettings:
     threads: int
     """DuckDB: how many threads a statement may use."""
     labels: dict[str, str]
+    reader: str | None
+    """BigQuery: service account that only looks: `gnn status`, sensors. Null = whoever runs the process, as below."""
+    stager: str | None
+    """BigQuery: service account of the weekly job's steps; reads sources and serving, writes the work dataset."""
+    publisher: str | None
+    """BigQuery: service account that alone writes the serving dataset."""
 
     def __post_init__(self) -> None:
         one_of(self, "engine", ("duckdb", "bigquery"))
+        for role in ROLES:
+            account = getattr(self, role)
+            if account is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com", account):
+                raise ConfigError(f"warehouse.{role} is {account!r}; write the e-mail of a service account, or null")
+            if account is not None and self.engine != "bigquery":
+                raise ConfigError(f"warehouse.{role} is set, but {self.engine} knows no identities; set it to null")
         for name in ("source_dataset", "work_dataset", "serving_dataset"):
             identifier(self, name)
         at_least(self, "maximum_bytes_billed", 1)

@@ -112,6 +112,10 @@ class ScoringSettings:
     purchase_exclusion_days: int
     universal_candidates: int
     """How many of the most popular universal products join everyone's candidates; 0 = fitment only, as v5.18."""
+    diversity: float
+    """λ of maximal marginal relevance, for lists of the graph and the hybrid; 0 = off, 1 = score breaks ties only."""
+    diversity_pool: int
+    """So many best products of a user compete for the list, after the business rules."""
     block_rows: int
 
     def __post_init__(self) -> None:
@@ -120,6 +124,8 @@ class ScoringSettings:
         at_least(self, "max_per_part_type", 1)
         at_least(self, "purchase_exclusion_days", 0)
         at_least(self, "universal_candidates", 0)
+        within(self, "diversity", 0, 1)
+        at_least(self, "diversity_pool", self.slots)
         at_least(self, "block_rows", 1)
 
 

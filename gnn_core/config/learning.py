@@ -20,8 +20,14 @@ class GraphSettings:
     """Weight × exp(−age / tau). The half-life is tau · ln 2: 20.8 days for 30."""
     co_purchase_min_count: int
     co_purchase_max_neighbours: int
+    text_features: int
+    """Dimensions of the product names in the product tower; above 0, names also join item space and histories."""
+    text_closeness: float
+    """What a name that is the same counts for beside the closeness over users, where a history asks for products."""
 
     def __post_init__(self) -> None:
+        at_least(self, "text_features", 0)
+        at_least(self, "text_closeness", 0)
         at_least(self, "decay_tau_days", 1e-9)
         at_least(self, "co_purchase_min_count", 1)
         at_least(self, "co_purchase_max_neighbours", 1)
@@ -56,6 +62,14 @@ class ModelSettings:
     """Dimensions of the factorised lift of products by vehicle, beside the towers' output; 0 = off."""
     item_factors: int
     """Dimensions of the factorised item graph, beside the towers' output; 0 = off."""
+    spectral_factors: int
+    """Dimensions of the smooth part of who takes what, beside the towers' output; 0 = off."""
+    spectral_added_degree: float
+    """Added to every user's and product's number of partners before the graph is normalised."""
+    spectral_in_exponent: float
+    """A product in a history is divided by this power of its degree: what everybody takes tells little."""
+    spectral_out_exponent: float
+    """A product that is asked for is multiplied by this power of its degree: what is taken often is taken again."""
     sparse_terms: bool
     """Beside the dot product, a user's own events and the item graph's nearest products, term by term."""
     item_attribute_weight: float
@@ -65,9 +79,12 @@ class ModelSettings:
         one_of(self, "encoder", ("gat", "sage", "light"))
         for name in ("embedding_dim", "hidden_dim", "heads", "layers", "part_type_dim", "output_dim"):
             at_least(self, name, 1)
-        for name in ("vehicle_factors", "item_factors", "item_attribute_weight"):
+        for name in ("vehicle_factors", "item_factors", "spectral_factors", "item_attribute_weight"):
             at_least(self, name, 0)
         within(self, "dropout", 0, 0.9)
+        at_least(self, "spectral_added_degree", 0)
+        within(self, "spectral_in_exponent", 0, 1)
+        within(self, "spectral_out_exponent", 0, 1)
         at_least(self, "scale_init", 1e-6)
         if self.hidden_dim % self.heads:
             raise ConfigError(f"model.hidden_dim is {self.hidden_dim}; it must be a multiple of heads, {self.heads}")
@@ -87,7 +104,15 @@ class TrainingSettings:
     embedding_learning_rate: float
     weight_decay: float
     max_steps: int
+    """Gradient steps at most; 0 keeps the initialisation."""
     batch_size: int
+    micro_batches: int
+    """Batches of a step, each over the next fold's graph; their mean gradient is the step's. Several processes share
+    them out, so it must be a multiple of the number of processes."""
+    processes: int
+    """Processes that train together; on GPUs, one each."""
+    process_timeout_s: float
+    """How long a process waits for the others before they count as lost."""
     validate_every: int
     patience: int
     """Validations without a better Recall@10 before training stops."""
@@ -121,14 +146,17 @@ class TrainingSettings:
         shares(self, "negative_mix")
         within(self, "fitting_loss_weight", 0, 1)
         for name in (
-            "max_steps",
             "batch_size",
+            "micro_batches",
+            "processes",
+            "process_timeout_s",
             "validate_every",
             "patience",
             "checkpoint_every",
             "negatives_per_positive",
         ):
             at_least(self, name, 1)
+        at_least(self, "max_steps", 0)
         at_least(self, "folds", 2)
         for name in ("longest_history", "threads"):
             at_least(self, name, 1)
@@ -136,3 +164,8 @@ class TrainingSettings:
         within(self, "weight_averaging", 0, 0.9999)
         at_least(self, "loss_tau_days", 1e-9)
         at_least(self, "gradient_clip", 1e-9)
+        if self.micro_batches % self.processes:
+            raise ConfigError(
+                f"training.micro_batches is {self.micro_batches}; it must be a multiple of training.processes, "
+                f"{self.processes}, so that each process has as many batches as the others"
+            )

@@ -32,12 +32,15 @@ from gnn_core.config.decision import (
     ScoringSettings,
     ServingSettings,
 )
+from gnn_core.config.discovery import DiscoverySettings
+from gnn_core.config.history import HistorySettings
 from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
 from gnn_core.config.operations import AlertSettings, ArrivalSettings
 from gnn_core.config.paths import PathSettings
 from gnn_core.config.peers import PeerSettings
+from gnn_core.config.tables import EmbeddingSettings, LayoutSettings
 from gnn_core.errors import ConfigError
 
 
@@ -47,12 +50,15 @@ class Settings:
 
     store: StoreSettings
     warehouse: WarehouseSettings
+    layouts: LayoutSettings
+    embeddings: EmbeddingSettings
     artifacts: ArtifactSettings
     sources: SourceSettings
     eligibility: EligibilitySettings
     split: SplitSettings
     graph: GraphSettings
     paths: PathSettings
+    history: HistorySettings
     model: ModelSettings
     training: TrainingSettings
     baseline: BaselineSettings
@@ -70,6 +76,7 @@ class Settings:
     kubernetes: KubernetesSettings
     alerts: AlertSettings
     arrivals: ArrivalSettings
+    discovery: DiscoverySettings
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 of the named sections (all of them when none is named): what an artifact was made with."""

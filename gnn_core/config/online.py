@@ -133,8 +133,14 @@ class MonitoringSettings:
     psi_bins: int
     psi_warn: float
     psi_alarm: float
+    drift_confidence: float
+    """A distribution has moved when it did so by more than chance does with this probability."""
+    reference_weeks: int
+    """Weeks before the one that is looked at, against which it is compared."""
+    min_aligned_cosine: float
+    """Mean cosine of vectors with those of the reference, after the best rotation."""
     min_neighbour_overlap: float
-    """Share of the nearest neighbours that a product keeps from the promoted model to the next."""
+    """Share of the nearest neighbours that a product keeps from the reference to the present model."""
     neighbours: int
     drift_sample: int
     """Products compared by neighbourhood; more cost time and move the mean little."""
@@ -143,8 +149,14 @@ class MonitoringSettings:
     min_cold_coverage: float
     max_fallback_share: float
     max_gini: float
+    min_part_types_per_list: float
+    min_catalogue_coverage: float
+    """Share of the eligible products that stand in some list."""
+    min_intra_list_distance: float
     min_ctr_ratio: float
     """CTR of the week over that of the weeks before."""
+    min_conversion_ratio: float
+    """Buyers per mailed user, likewise."""
     min_sends: int
     """Fewer sends than this say nothing about a CTR."""
     cold_share_wait: float
@@ -153,11 +165,23 @@ class MonitoringSettings:
     def __post_init__(self) -> None:
         at_least(self, "psi_bins", 2)
         at_least(self, "psi_alarm", self.psi_warn)
-        at_least(self, "neighbours", 1)
+        for name in ("neighbours", "min_sends", "reference_weeks"):
+            at_least(self, name, 1)
         at_least(self, "drift_sample", 2)
-        at_least(self, "min_sends", 1)
-        at_least(self, "max_norm_change", 0)
-        for name in ("min_neighbour_overlap", "min_cold_coverage", "max_fallback_share", "max_gini", "cold_share_wait"):
+        within(self, "drift_confidence", 0.5, 0.999999)
+        for name in ("max_norm_change", "min_part_types_per_list", "min_intra_list_distance"):
+            at_least(self, name, 0)
+        for name in (
+            "min_aligned_cosine",
+            "min_neighbour_overlap",
+            "min_cold_coverage",
+            "max_fallback_share",
+            "max_gini",
+            "min_catalogue_coverage",
+            "min_ctr_ratio",
+            "min_conversion_ratio",
+            "cold_share_wait",
+        ):
             within(self, name, 0, 1)
 
 

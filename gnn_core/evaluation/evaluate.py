@@ -24,7 +24,8 @@ from gnn_core.evaluation.panel import Block, CutFacts, Panel, build_panel
 from gnn_core.evaluation.positives import Clicks
 from gnn_core.graph.split import Cut
 from gnn_core.recommender import Recommender
-from gnn_core.scoring.rank import checked_block, top_k_with_rules
+from gnn_core.scoring.diversity import ListMaker
+from gnn_core.scoring.rank import checked_block
 from gnn_core.snapshot import Int, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ def evaluate_panel(panel: Panel, recommenders: Sequence[Recommender], settings: 
     ranks = {(name, stage): np.zeros(n_pairs, dtype=np.int64) for name in names for stage in STAGES}
     lists = {name: np.full((n_rows, slots), -1, dtype=np.int64) for name in names}
     candidate_P = np.zeros(len(panel.train.product_ids), dtype=bool)
+    makers = {r.name: ListMaker(r, panel.train, settings.scoring) for r in recommenders}
     if n_rows:
         for recommender in recommenders:
             recommender.prepare(panel.audience)
@@ -120,7 +122,7 @@ def evaluate_panel(panel: Panel, recommenders: Sequence[Recommender], settings: 
             scores_RP = checked_block(recommender, block.start, block.stop, len(candidate_P))
             flat_C = block.flat.take(scores_RP)
             ranks[recommender.name, "before"][block.pair_N] = block.flat.ranks(flat_C, block.row_N, block.product_N)
-            list_RK = _ruled_list(panel, block, scores_RP, purchased_RP, settings)
+            list_RK = _ruled_list(makers[recommender.name], block, scores_RP, purchased_RP, settings)
             ranks[recommender.name, "after"][block.pair_N] = _place_in(list_RK[block.row_N], block.product_N)
             lists[recommender.name][block.start : block.stop] = list_RK[:, :slots]
     _, pair_of_N = panel.pairs
@@ -210,21 +212,12 @@ def pool(evaluations: Sequence[Evaluation]) -> Evaluation:
 
 
 def _ruled_list(
-    panel: Panel, block: Block, scores_RP: NDArray[np.float32], purchased_RP: NDArray[np.bool_], settings: Settings
+    maker: ListMaker, block: Block, scores_RP: NDArray[np.float32], purchased_RP: NDArray[np.bool_], settings: Settings
 ) -> Int:
     """(R, list_length) products after the business rules; a list below `scoring.min_slots` is not sent: empty."""
-    train, rules = panel.train, settings.scoring
-    list_RK, _ = top_k_with_rules(
-        scores_RP,
-        block.mask_RP,
-        purchased_RP,
-        train.part_type_P,
-        train.base_P,
-        rules.max_per_part_type,
-        settings.evaluation.list_length,
-    )
+    list_RK, _ = maker.lists(scores_RP, block.mask_RP, purchased_RP, settings.evaluation.list_length)
     list_RK = list_RK.copy()
-    list_RK[(list_RK >= 0).sum(axis=1) < rules.min_slots] = -1
+    list_RK[(list_RK >= 0).sum(axis=1) < settings.scoring.min_slots] = -1
     return list_RK
 
 

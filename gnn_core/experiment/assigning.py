@@ -95,7 +95,8 @@ def keep_assignments(warehouse: Warehouse, settings: Settings, rows: pa.Table) -
             f"{len(new):,} of now. An assignment never changes: give experiment.name and experiment.salt new values"
         )
     warehouse.ensure_dataset(table.dataset)
-    warehouse.load(table, rows.cast(ASSIGNMENTS), replace=not warehouse.exists(table))
+    new = not warehouse.exists(table)
+    warehouse.load(table, rows.cast(ASSIGNMENTS), replace=new, layout=settings.layouts.assignments)
     return True
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from gnn_core.evaluation.gate import percent, signed_percent
 from gnn_core.experiment.intervals import always_valid_lift, mixture_for_reach
 from gnn_core.experiment.rollout import GREEN, NO_DATA, RED, Guard
+from gnn_core.monitoring.embeddings import COMPARED
+from gnn_core.monitoring.inputs import ALARM
 
 
 def ctr_guard(
@@ -69,9 +73,45 @@ def qa_guard(failed_rules: list[str] | None) -> Guard:
     return Guard("qa", GREEN, "The live table keeps every rule.")
 
 
+def embedding_guard(drift: Mapping[str, Any] | None) -> Guard:
+    """The vectors that are served, from the content of `embedding_drift`; None = it was not measured."""
+    if drift is None:
+        return Guard("embedding drift", NO_DATA, "Embedding drift was not measured.")
+    if drift["state"] != COMPARED:
+        return Guard("embedding drift", NO_DATA, f"Embedding drift cannot be told: {drift['state']}.")
+    if drift["breaks"]:
+        return Guard("embedding drift", RED, f"The vectors have drifted: {' '.join(drift['breaks'])}")
+    return Guard("embedding drift", GREEN, f"The vectors keep their limits, against {drift['reference']}.")
+
+
+def input_guard(drift: Mapping[str, Any] | None) -> Guard:
+    """The inputs of what is served, from the content of `input_drift`; None = it was not measured.
+
+    A warning is green: another population is what makes a model's promise void.
+    """
+    if drift is None:
+        return Guard("input drift", NO_DATA, "Input drift was not measured.")
+    worst = drift["worst"]
+    if worst is None:
+        return Guard("input drift", NO_DATA, "Input drift cannot be told: no input has enough rows.")
+    return Guard("input drift", RED if worst["state"] == ALARM else GREEN, str(worst["sentence"]))
+
+
+def coverage_guard(metrics: Mapping[str, Any] | None, at_least: float) -> Guard:
+    """Who has a list, from the content of `serving_metrics`: the cold users, or everyone where nobody is cold."""
+    if metrics is None:
+        return Guard("coverage", NO_DATA, "Coverage was not measured.")
+    cold = metrics["cold_coverage"]
+    name, value = ("coverage of all users", metrics["coverage"]) if cold is None else ("cold-start coverage", cold)
+    return dataclasses.replace(limit_guard(name, value, at_least=at_least), name="coverage")
+
+
 def freshness_guard(published_at: dt.datetime | None, now: dt.datetime, max_days: int) -> Guard:
     """Age of the live table."""
     if published_at is None:
         return Guard("freshness", NO_DATA, "Nothing is published.")
     age = (now - published_at) / dt.timedelta(days=1)
+    if age < 0:
+        # A week of the past, read again, or a store whose time has stopped.
+        return Guard("freshness", GREEN, f"The live table was published after this as-of date, {now:%Y-%m-%d}.")
     return dataclasses.replace(limit_guard("age of the live table in days", age, at_most=max_days), name="freshness")

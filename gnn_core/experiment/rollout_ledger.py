@@ -76,7 +76,8 @@ def append_move(warehouse: Warehouse, settings: Settings, move: Move) -> None:
     values: dict[str, Any] = {name: getattr(move, name) for name in LEDGER.names if name != "guards"}
     values["guards"] = json.dumps([dataclasses.asdict(guard) for guard in move.guards])
     warehouse.ensure_dataset(settings.warehouse.serving_dataset)
-    warehouse.load(rollout_table(settings), pa.Table.from_pylist([values], schema=LEDGER), replace=not moves)
+    table = rollout_table(settings)
+    warehouse.load(table, pa.Table.from_pylist([values], schema=LEDGER), replace=not warehouse.exists(table))
 
 
 def _move(row: dict[str, Any]) -> Move:

@@ -30,6 +30,7 @@ from gnn_core.graph.features import (
     vehicle_features,
 )
 from gnn_core.graph.interactions import WeightedPairs, decayed_pairs
+from gnn_core.graph.text import NameFeatures, name_features
 from gnn_core.snapshot import Int, Snapshot
 
 NODE_TYPES = ("user", "product", "vehicle")
@@ -55,6 +56,8 @@ class Structure:
     """Share of the segment's model years that the product fits, in (0, 1]; same pattern as fits_SP."""
     owners_S: NDArray[np.float64]
     price: PriceFeature
+    names: NameFeatures | None = None
+    """None = names are not read (graph.text_features)."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,11 @@ class HeteroGraph:
         return nodes | {f"edges_{e[1]}": int(self.data[e].edge_index.shape[1]) for e in EDGE_TYPES}
 
 
-def build_structure(train: Snapshot) -> Structure:
-    """Ownership and fitment at make/model level; the costly part of a graph, shared by graphs of other event sets."""
+def build_structure(train: Snapshot, text_features: int = 0) -> Structure:
+    """Ownership and fitment at make/model level; the costly part of a graph, shared by graphs of other event sets.
+
+    `text_features`: dimensions of the product names; 0 = names are not read.
+    """
     n_V, n_S = len(train.vehicle_ids), len(train.segment_ids)
     ones = np.ones(n_V, dtype=np.float32)
     segment_SV = sparse.csr_matrix((ones, (train.segment_V, np.arange(n_V))), shape=(n_S, n_V))
@@ -104,7 +110,9 @@ def build_structure(train: Snapshot) -> Structure:
     fit_share_SP.data = (years_SP.data / np.repeat(years_S, np.diff(years_SP.indptr))).astype(np.float32)
     owns_US = train.owns_US
     owners_S = np.bincount(owns_US.indices, minlength=n_S).astype(np.float64)
-    return Structure(owns_US, fits_SP, fit_share_SP, owners_S, price_feature(train.price_P, train.part_type_P))
+    price = price_feature(train.price_P, train.part_type_P)
+    names = name_features(train.products["name"], text_features) if text_features else None
+    return Structure(owns_US, fits_SP, fit_share_SP, owners_S, price, names)
 
 
 def build_graph(
@@ -122,13 +130,13 @@ def build_graph(
         structure: `build_structure` of a snapshot with the same users, vehicles and products, to save its cost.
         joint: joint orders of these very events, where they are known (refresh.py).
     Returns:
-        Nodes: product.x (P, 5), product.part_type (P,), vehicle.x (S, 2), vehicle.make (S,). Every edge type has
-        edge_index (2, n) int64 and edge_weight (n,) float32 > 0: decayed events, log(1 + joint orders), share of
-        model years for fitment, 1 for ownership. Edges are sorted by (source, target) of the forward type.
+        Nodes: product.x (P, 5 + text_features), product.part_type (P,), vehicle.x (S, 2), vehicle.make (S,). Every edge
+        type has edge_index (2, n) int64 and edge_weight (n,) float32 > 0: decayed events, log(1 + joint orders), share
+        of model years for fitment, 1 for ownership. Edges are sorted by (source, target) of the forward type.
     Raises:
         LeakageError: an event lies at or after `train.as_of`.
     """
-    known = build_structure(train) if structure is None else structure
+    known = build_structure(train, settings.text_features) if structure is None else structure
     n_P = len(train.product_ids)
     pairs = decayed_pairs(train.events, train.as_of, n_P, settings)
     counts = count_joint_orders(train.events, n_P) if joint is None else joint
@@ -139,7 +147,10 @@ def build_graph(
 
     data = HeteroData()
     data["user"].num_nodes = len(user_A)
-    data["product"].x = torch.from_numpy(product_features(known.price, orders_P, interest_P, known.fits_SP))
+    columns = product_features(known.price, orders_P, interest_P, known.fits_SP)
+    if known.names is not None:
+        columns = np.concatenate([columns, known.names.table_PD], axis=1)
+    data["product"].x = torch.from_numpy(columns)
     data["product"].part_type = torch.from_numpy(train.part_type_P)
     data["product"].num_nodes = n_P
     data["vehicle"].x = torch.from_numpy(vehicle_features(known.owners_S, known.fits_SP))

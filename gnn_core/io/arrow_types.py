@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import WarehouseError
 from gnn_core.io.warehouse import TableName
 
@@ -121,6 +122,21 @@ def in_columns_of(target: TableName, present: Mapping[str, str], rows: pa.Table)
     if offered != dict(present):
         raise WarehouseError(f"{target}: rows to append have columns {offered}, the table has {dict(present)}")
     return rows.select(list(present))
+
+
+def check_layout(label: str, target: object, layout: TableLayout, columns: Mapping[str, str]) -> None:
+    """A layout names columns of its table, and a partition needs a time; `columns` is name → GoogleSQL type.
+
+    Raises:
+        WarehouseError: it does not; the same words on every engine, so that a slip shows before the cloud.
+    """
+    types = {name.lower(): kind for name, kind in columns.items()}
+    missing = [name for name in layout.columns if name.lower() not in types]
+    if missing:
+        raise WarehouseError(f"{label}: its layout names {', '.join(missing)}, no column of {target}")
+    if layout.column and types[layout.column.lower()] != "TIMESTAMP":
+        kind = types[layout.column.lower()]
+        raise WarehouseError(f"{label}: {target} is to be partitioned by {layout.column}, a {kind}: only TIMESTAMP")
 
 
 def missing_dataset(label: str, dataset: str) -> WarehouseError:

@@ -191,6 +191,17 @@ class ArtifactStore:
         """Whether `week/name` has a current version."""
         return bool(self._fs.exists(self._path(week, name, "current.json")))
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all versions of all weeks by artifact name: nothing is ever removed by the platform."""
+        if not self._fs.exists(self._base):
+            return {}
+        found: dict[str, int] = {}
+        for path, info in self._fs.find(self._base, detail=True).items():
+            parts = PurePosixPath(path).relative_to(PurePosixPath(self._base)).parts
+            if len(parts) > 2:
+                found[parts[1]] = found.get(parts[1], 0) + int(info["size"])
+        return found
+
     def weeks(self) -> list[str]:
         """Weeks that hold anything, sorted."""
         if not self._fs.exists(self._base):

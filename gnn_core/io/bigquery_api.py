@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from google.cloud.exceptions import GoogleCloudError
 
 from gnn_core.config.data import WarehouseSettings
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import TableNotFoundError, WarehouseError
 from gnn_core.io.arrow_types import google_type, missing_dataset
 from gnn_core.io.sql import TypedValue
@@ -99,3 +100,36 @@ def type_name(field: bigquery.SchemaField) -> str:
     if kind == "STRUCT":
         kind = f"STRUCT<{', '.join(f'{inner.name} {type_name(inner)}' for inner in field.fields)}>"
     return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
+
+
+def table_options(layout: TableLayout, label: str) -> str:
+    """` PARTITION BY … CLUSTER BY …` of a CREATE TABLE; empty for a plain one."""
+    parts = []
+    if layout.column:
+        parts.append(f" PARTITION BY TIMESTAMP_TRUNC({quoted_column(layout.column, label)}, {layout.unit})")
+    if layout.cluster_by:
+        parts.append(f" CLUSTER BY {', '.join(quoted_column(name, label) for name in layout.cluster_by)}")
+    return "".join(parts)
+
+
+def partitioning(layout: TableLayout) -> bigquery.TimePartitioning | None:
+    """The partition of a table or load job."""
+    return bigquery.TimePartitioning(type_=layout.unit, field=layout.column) if layout.column else None
+
+
+def clustering(layout: TableLayout) -> list[str] | None:
+    """The clustering of a table or load job."""
+    return list(layout.cluster_by) or None
+
+
+def layout_of_table(table: bigquery.Table) -> TableLayout:
+    """How a table lies, in our words.
+
+    Raises:
+        WarehouseError: it is partitioned in a way that no layout says (by ingestion time, by hour, by a range).
+    """
+    time = table.time_partitioning
+    if table.range_partitioning is not None or (time is not None and (time.field is None or time.type_ == "HOUR")):
+        raise WarehouseError(f"{table.dataset_id}.{table.table_id} is partitioned by range, hour or ingestion time")
+    by = f"{time.type_}({time.field})" if time is not None else None
+    return TableLayout(by, tuple(table.clustering_fields or ()))

@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from gnn_core.config.data import WarehouseSettings
+from gnn_core.config.tables import PLAIN, TableLayout
 from gnn_core.errors import WarehouseError
-from gnn_core.io.arrow_types import canonical, canonical_type, for_load, google_type, in_columns_of
+from gnn_core.io.arrow_types import canonical, canonical_type, check_layout, for_load, google_type, in_columns_of
 from gnn_core.io.dialect import to_duckdb
 from gnn_core.io.duckdb_file import DuckDbFile
 from gnn_core.io.sql import Statement, prepare
@@ -65,10 +66,10 @@ class DuckDbWarehouse:
         *,
         parameters: Mapping[str, object] | None = None,
         tables: Mapping[str, TableName] | None = None,
-        cluster_by: Sequence[str] = (),
+        layout: TableLayout = PLAIN,
         label: str = "ctas",
     ) -> JobStats:
-        """CREATE OR REPLACE TABLE target AS sql; `cluster_by` is checked, and has no effect here."""
+        """CREATE OR REPLACE TABLE target AS sql; `layout` is checked, and has no effect here."""
         statement = prepare(sql, parameters, tables, _quote, label)
         text, values = _translate(statement)
 
@@ -76,9 +77,7 @@ class DuckDbWarehouse:
             # An integer literal is 32 bits wide here and a SUM 128: the table gets the types BigQuery would give it.
             described = con.execute(f"DESCRIBE {text}", values).fetchall()
             empty = con.execute(f"SELECT * FROM ({text}) AS _rows LIMIT 0", values).to_arrow_table()
-            missing = [name for name in cluster_by if name.lower() not in {n.lower() for n in empty.column_names}]
-            if missing:
-                raise WarehouseError(f"{label}: cluster_by names {', '.join(missing)}, no column of {target}")
+            check_layout(label, target, layout, {f.name: google_type(canonical_type(f.type)) for f in empty.schema})
             wide = ", ".join(
                 f"CAST(_rows.{_name(row[0])} AS {_duckdb_type(canonical_type(field.type))}) AS {_name(row[0])}"
                 for row, field in zip(described, empty.schema, strict=True)
@@ -88,9 +87,31 @@ class DuckDbWarehouse:
 
         return self._timed(label, create)
 
-    def load(self, target: TableName, rows: pa.Table, *, replace: bool = True) -> JobStats:
+    def create_table(self, target: TableName, schema: pa.Schema, *, layout: TableLayout = PLAIN) -> None:
+        """Create an empty table unless one of this name exists; `layout` is checked, and has no effect here."""
+        rows = for_load(schema.empty_table(), str(target))
+        check_layout(f"create {target}", target, layout, {f.name: google_type(f.type) for f in rows.schema})
+
+        def create(con: duckdb.DuckDBPyConnection) -> None:
+            if _exists(con, target):
+                return
+            columns = ", ".join(f"{_name(field.name)} {_duckdb_type(field.type)}" for field in rows.schema)
+            con.execute(f"CREATE TABLE {_sql(target)} ({columns})")
+
+        self._file.run(f"create {target}", create)
+
+    def load(
+        self,
+        target: TableName,
+        rows: pa.Table,
+        *,
+        replace: bool = True,
+        layout: TableLayout = PLAIN,
+        request: str | None = None,
+    ) -> JobStats:
         """Write an Arrow table in one transaction; times without a zone are UTC."""
         table = for_load(rows, str(target))
+        check_layout(f"load {target}", target, layout, {f.name: google_type(f.type) for f in table.schema})
 
         def write(con: duckdb.DuckDBPyConnection) -> int:
             con.register("_incoming", table)
@@ -103,6 +124,26 @@ class DuckDbWarehouse:
                 con.unregister("_incoming")
 
         return self._timed(f"load {target}", write)
+
+    def delete_except(self, table: TableName, column: str, kept: Sequence[str]) -> None:
+        """Delete the rows whose text `column` is none of `kept`, in one transaction."""
+        if not kept:
+            raise WarehouseError(f"delete from {table}: nothing to keep; drop the table if that is meant")
+        statement = f"DELETE FROM {_sql(table)} WHERE NOT list_contains($kept, {_name(column)})"
+        self._file.run(f"delete from {table}", lambda con: con.execute(statement, {"kept": list(kept)}))
+
+    def estimate(
+        self,
+        sql: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, TableName] | None = None,
+        label: str = "estimate",
+    ) -> int:
+        """0, once the statement and its tables have been found to be sound."""
+        text, values = _translate(prepare(sql, parameters, tables, _quote, label))
+        self._file.run(label, lambda con: con.execute(f"DESCRIBE {text}", values))
+        return 0
 
     def read(self, source: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of a table or view as Arrow."""
@@ -138,6 +179,11 @@ class DuckDbWarehouse:
         """Column name → GoogleSQL type, in order."""
         return self._file.run(f"columns of {table}", lambda con: _columns(con, table))
 
+    def layout_of(self, table: TableName) -> TableLayout:
+        """PLAIN: rows lie in the order in which they came."""
+        self.columns(table)  # a table that is not there has no layout either
+        return PLAIN
+
     def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
         """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
         statement = (
@@ -160,12 +206,26 @@ class DuckDbWarehouse:
 
         self._file.run(f"drop {table}", remove)
 
+    def has_dataset(self, dataset: str) -> bool:
+        """Whether the schema exists."""
+        statement = "SELECT COUNT(*) FROM duckdb_schemas() WHERE schema_name = $dataset AND NOT internal"
+        name = TableName(dataset, "t").dataset
+        return self._file.run(f"dataset {name}", lambda con: _counted(con, statement, {"dataset": name})) > 0
+
     def ensure_dataset(self, dataset: str) -> None:
         """Create the schema if it does not exist."""
         name = TableName(dataset, "t").dataset  # validates
         if name.lower() in self._file.reserved_names:
             raise WarehouseError(f"dataset {name}: DuckDB keeps this name for a database; choose another")
         self._file.run(f"dataset {name}", lambda con: con.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(name)}"))
+
+    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
+        """Nothing: an embedded engine bills nobody."""
+        return {}
+
+    def stored_bytes(self, dataset: str) -> dict[str, int]:
+        """Size of the file, whichever dataset is asked for: tables of all datasets share its blocks."""
+        return self._file.size()
 
     def row_count(self, table: TableName) -> int:
         """Exact number of rows."""

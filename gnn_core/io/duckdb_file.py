@@ -45,6 +45,11 @@ class DuckDbFile:
         """Names of databases, in lower case: a dataset of that name could not be told from them."""
         return frozenset({Path(self._path).stem.lower(), "memory", "temp", "system"})
 
+    def size(self) -> dict[str, int]:
+        """Bytes on disk by file name; empty for one in memory, or before anything was written."""
+        path = Path(self._path)
+        return {path.name: path.stat().st_size} if path.is_file() else {}
+
     def run(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """`action` in one transaction, tried again while somebody else holds the file; `label` is named in errors.
 

@@ -14,12 +14,15 @@ from gnn_core.io.emulators import bigquery_addresses
 from gnn_core.io.warehouse import Warehouse
 
 
-def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
+def open_warehouse(settings: WarehouseSettings, state_dir: Path, role: str | None = "stager") -> Warehouse:
     """DuckDB in `state_dir`/warehouse.duckdb, or BigQuery with the credentials of the environment.
 
     With BIGQUERY_EMULATOR_HOST (http://host:port) and BIGQUERY_STORAGE_EMULATOR_HOST (host:port) set, BigQuery is an
     emulator, and no credentials are used.
 
+    Args:
+        role: `reader`, `stager` or `publisher`: whose service account speaks, where the settings name one; None is
+            whoever runs the process. An emulator and a DuckDB file know no identities.
     Raises:
         WarehouseError: only one of the two emulator addresses is set, or BigQuery finds no credentials.
     """
@@ -29,7 +32,13 @@ def open_warehouse(settings: WarehouseSettings, state_dir: Path) -> Warehouse:
         return open_emulator(settings, *emulator)
     from gnn_core.io.bigquery import BigQueryWarehouse
 
-    return BigQueryWarehouse(settings)
+    identity = None if role is None else getattr(settings, role)
+    if identity is None:
+        return BigQueryWarehouse(settings)
+    from gnn_core.io.identities import clients_as
+
+    client, storage_client = clients_as(identity, settings)
+    return BigQueryWarehouse(settings, client=client, storage_client=storage_client)
 
 
 def open_emulator(settings: WarehouseSettings, rest: str, storage: str) -> Warehouse:

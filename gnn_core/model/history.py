@@ -19,9 +19,8 @@ from scipy import sparse
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.snapshot import CART, ORDER, VIEW, Events, Int, micros
 
-TERMS = ("near", "near_recent", "follows", "viewed", "carted", "ordered", "recently")
 MICROS_PER_DAY = 86_400_000_000
-_STEEPNESS = 100.0
+STEEPNESS = 100.0
 """log(1 + 100 × closeness): a closeness of 0.01, one of many joint users, is where a neighbour begins to count."""
 
 
@@ -85,9 +84,9 @@ def history_queries(
 def history_terms(queries: HistoryQueries, items: ItemGraph) -> list[sparse.csr_matrix]:
     """One (R, P) matrix a term, in the order of TERMS."""
     terms = [
-        _STEEPNESS * (queries.all_RP @ items.near_PP),
-        _STEEPNESS * (queries.recent_RP @ items.near_PP),
-        _STEEPNESS * (queries.latest_RP @ items.follows_PP),
+        STEEPNESS * (queries.all_RP @ items.near_PP),
+        STEEPNESS * (queries.recent_RP @ items.near_PP),
+        STEEPNESS * (queries.latest_RP @ items.follows_PP),
         *(queries.counts_RP[kind] for kind in (VIEW, CART, ORDER)),
         queries.fresh_RP,
     ]

@@ -211,10 +211,20 @@ class _Paths:
 
 
 def item_space(
-    fitting: Fitting, evidence: Evidence, part_type_P: Int, *, rank: int, attribute_weight: float, seed: int
+    fitting: Fitting,
+    evidence: Evidence,
+    part_type_P: Int,
+    *,
+    rank: int,
+    attribute_weight: float,
+    seed: int,
+    names_PW: sparse.csr_matrix | None = None,
 ) -> Float:
-    """(P, I) product · product ≈ how much two products share buyers, part type and vehicles."""
-    _, values, right = truncated_svd(_item_rows(fitting, evidence, part_type_P, attribute_weight), rank, seed)
+    """(P, I) product · product ≈ how much two products share buyers, part type, vehicles and, if given, names."""
+    rows = _item_rows(fitting, evidence, part_type_P, attribute_weight)
+    if names_PW is not None:
+        rows = sparse.vstack([rows, attribute_weight * _scaled(names_PW.T.tocsr())]).tocsr()
+    _, values, right = truncated_svd(rows, rank, seed)
     return right * values
 
 

@@ -7,6 +7,7 @@ Shape letters: A audience rows, P products, O output, S segments.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,14 +21,16 @@ from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.errors import ArtifactError, ShapeError
+from gnn_core.explanation.shares import PathShares
 from gnn_core.graph.interactions import add_up, event_weights, kind_weights
+from gnn_core.model.explain import history_shares
 from gnn_core.model.history import HistoryQueries, history_queries, history_terms
 from gnn_core.model.inputs import queries
 from gnn_core.model.intent import IntentWeights
 from gnn_core.model.network import Encoded, Network
 from gnn_core.model.preference import PathWeights
 from gnn_core.recommender import Audience, Recommender
-from gnn_core.snapshot import Snapshot
+from gnn_core.snapshot import Int, Snapshot
 from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, fingerprint
 from gnn_core.training.constants import Weights
 from gnn_core.training.determinism import pick_device, pinned
@@ -135,6 +138,33 @@ class GraphRecommender:
             self._add_terms(scores, self._asked, start, stop)
         return scores
 
+    def path_shares(self, row_N: Int, product_N: Int) -> PathShares:
+        """What each kind of path adds to the score of single cells of the prepared audience; see explanation/.
+
+        Raises:
+            ShapeError: no audience is prepared.
+        """
+        if self._user_AO is None:
+            raise ShapeError("graph: path_shares before prepare")
+        plan, blocks = self._plan, self.vector_blocks()
+        assert plan is not None
+        user_NO, product_NO = (
+            side[torch.from_numpy(index)].cpu().numpy().astype(np.float64)
+            for side, index in ((self._user_AO, row_N), (self._product_PO, product_N))
+        )
+        part_NO = user_NO * product_NO
+        # The mean lift of a product stands last among its features, beside the vehicles' difference from it.
+        owners_N = part_NO[:, slice(*blocks["vehicles"])].sum(axis=1) + part_NO[:, blocks["popularity"][1] - 1]
+        through_N = part_NO[:, blocks["items"][0] : blocks["spectral"][1]].sum(axis=1)
+        own_N, nothing = np.zeros(len(row_N)), np.zeros(0, dtype=np.int64)
+        if self._asked is None:
+            return PathShares(own_N, owners_N, through_N, nothing, nothing, np.zeros(0))
+        own_N, cell_J, via_J, share_J = history_shares(
+            self._asked, plan.constants.items, plan.weights.intent.term_T, row_N, product_N
+        )
+        through_N = through_N + np.bincount(cell_J, weights=share_J, minlength=len(row_N))
+        return PathShares(own_N, owners_N, through_N, cell_J, via_J, share_J)
+
     def _histories(self, audience: Audience) -> HistoryQueries | None:
         plan, graph = self._plan, self._settings.graph
         assert plan is not None
@@ -159,6 +189,21 @@ class GraphRecommender:
         """(P, O + 1) of [c_p, p/|p|, b_p]: with `user_vectors` one inner product, which a vector index can serve."""
         encoded = self._fitted()[1]
         return torch.cat([encoded.product_PO, encoded.bias_P[:, None]], dim=1).cpu().numpy()
+
+    def likeness_vectors(self) -> NDArray[np.float64]:
+        """(P, D + I) unit vectors whose inner product says how alike two products are: the parts of c_p that tell one
+        user from another, which are the factors of the vehicles' lift and of the item graph, as the score weighs them.
+
+        Left out is what says how good a product is for everyone: with popularity and bias in it, hardly any two listed
+        products are below a cosine of .9, whatever they are for (`gnn bench diversity`, likeness). So is p/|p|: a
+        product of little evidence points at its slack, and all such products would be one.
+        """
+        self._fitted()
+        assert self._plan is not None
+        factors = self._plan.constants.factors
+        told = np.concatenate([factors.product_PD, factors.right_PI], axis=1).astype(np.float64)
+        length_P = np.sqrt(np.square(told).sum(axis=1, keepdims=True))
+        return np.divide(told, length_P, out=np.zeros_like(told), where=length_P > 0)
 
     def user_vectors(self, audience: Audience) -> NDArray[np.float32]:
         """(A, O + 1) of [c_u, s · u/|u|, 1], from vehicles and history alone: new users need no retraining.
@@ -186,6 +231,23 @@ class GraphRecommender:
         width = encoded.product_PO.shape[1]
         vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+    def vector_blocks(self) -> dict[str, tuple[int, int]]:
+        """Which columns of `product_vectors` and `user_vectors` are what: first and last + 1 of each part."""
+        _, encoded = self._fitted()
+        sizes = {
+            "vehicles": self._settings.model.vehicle_factors,
+            "popularity": encoded.graph.cold_K.shape[0],
+            "items": self._settings.model.item_factors,
+            "spectral": self._settings.model.spectral_factors,
+        }
+        ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
+        return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
+
+    @property
+    def device(self) -> str:
+        """Kind of device that it is fitted on and scores with, `cpu` or `cuda`: what `auto` came to."""
+        return self._device.type
 
     def path_weights(self) -> list[dict[str, Any]]:
         """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from gnn_core.io.warehouse import TableName, Warehouse
 
 QUERY, CPU, GPU, STORAGE = "query", "cpu", "gpu", "storage"
 UNITS = {QUERY: "bytes billed", CPU: "seconds", GPU: "seconds", STORAGE: "byte-days"}
+UNKNOWN_BILLING = "Bytes billed could not be read, so that queries are missing from the sum"
 OK, WARN, STOP = "within budget", "over budget", "no further training"
 _TIB, _GIB = 2.0**40, 2.0**30
 _DAYS_PER_MONTH = 30.0
@@ -120,6 +121,49 @@ def month_cost(charges: Iterable[Charge], month: str, settings: CostSettings, *,
     return MonthCost(month, total, budget, state, _sums(mine, "asset"), _sums(mine, "kind"), sentence)
 
 
+def step_charges(
+    seconds: Mapping[str, float], on_gpu: Collection[str], *, at: dt.datetime, run_id: str, settings: CostSettings
+) -> list[Charge]:
+    """Seconds of steps at the price of the machine that was used.
+
+    Args:
+        on_gpu: steps that ran on a GPU; that one was asked for, or was there, does not count.
+    """
+    return [
+        charge(GPU if step in on_gpu else CPU, spent, asset=step, at=at, run_id=run_id, settings=settings)
+        for step, spent in seconds.items()
+    ]
+
+
+def storage_charges(
+    stored: Mapping[str, int], before: Sequence[Charge], *, at: dt.datetime, run_id: str, settings: CostSettings
+) -> list[Charge]:
+    """What is stored, for the time since storage was last charged, but no longer than a month.
+
+    The first reading charges nothing: since when the bytes lay there is not known. It is a row nevertheless, from
+    which the next one counts.
+
+    Args:
+        stored: bytes by asset or table.
+        before: the ledger so far.
+    """
+    last = max((c.at for c in before if c.kind == STORAGE and c.at <= at), default=at)
+    days = min((at - last) / dt.timedelta(days=1), _DAYS_PER_MONTH)
+    return [
+        charge(STORAGE, size * days, asset=name, at=at, run_id=run_id, settings=settings)
+        for name, size in sorted(stored.items())
+    ]
+
+
+def months(charges: Iterable[Charge]) -> dict[str, float]:
+    """USD by month (YYYY-MM, UTC), oldest first."""
+    found: dict[str, float] = {}
+    for item in charges:
+        name = f"{item.at.astimezone(dt.UTC):%Y-%m}"
+        found[name] = found.get(name, 0.0) + item.usd
+    return dict(sorted(found.items()))
+
+
 def cost_table(settings: Settings) -> TableName:
     """`serving.<ledger>`."""
     return TableName(settings.warehouse.serving_dataset, settings.cost.ledger)
@@ -145,7 +189,8 @@ def append_charges(warehouse: Warehouse, settings: Settings, charges: Sequence[C
         table = cost_table(settings)
         warehouse.ensure_dataset(table.dataset)
         rows = pa.Table.from_pylist([dataclasses.asdict(c) for c in new], schema=LEDGER)
-        warehouse.load(table, rows, replace=not warehouse.exists(table))
+        new_table = not warehouse.exists(table)
+        warehouse.load(table, rows, replace=new_table, layout=settings.layouts.cost_ledger)
     return len(new)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from gnn_core.errors import DataError, ShapeError
 
@@ -30,24 +31,27 @@ class VectorDrift:
     entities: int
     norm_change: float
     """Median norm, new over old, minus 1."""
+    norm_psi: float
+    """PSI of norm over median norm: how the shape of the distribution of norms has changed, whatever its scale."""
     aligned_cosine: float
-    """Mean cosine after the best rotation of the new space; 1 = the same space, turned."""
+    """Mean cosine of directions from the mean after the best rotation of the new space; 1 = the same space, turned."""
     raw_cosine: float
     """The same without rotation: low when the space only turned."""
     neighbour_overlap: float
-    """Mean share of the K nearest neighbours that an entity keeps."""
+    """Mean share of the K nearest neighbours by that direction that an entity keeps."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values by name."""
         return dataclasses.asdict(self)
 
 
-def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, seed: int) -> VectorDrift:
+def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, bins: int, seed: int) -> VectorDrift:
     """Compare two sets of vectors of the same entities, in the same order.
 
     Args:
         neighbours: K of the overlap, cosine similarity, an entity not being its own neighbour.
         sample: entities whose neighbourhoods are compared; neighbours are looked for among all.
+        bins: of the PSI of norms.
     Raises:
         ShapeError: the two differ in shape.
         DataError: fewer entities than K + 1, or a value that is not finite.
@@ -60,16 +64,19 @@ def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, 
     if not (np.isfinite(old_ND).all() and np.isfinite(new_ND).all()):
         raise DataError("drift: a vector holds NaN or an infinite value")
     old_norm, new_norm = (np.linalg.norm(v, axis=1) for v in (old_ND, new_ND))
-    median = float(np.median(old_norm))
-    if median == 0:
-        raise DataError("drift: most old vectors are zero, so nothing can be compared with them")
-    old, new = _unit(old_ND), _unit(new_ND)
+    median, new_median = float(np.median(old_norm)), float(np.median(new_norm))
+    for name, value in (("old", median), ("new", new_median)):
+        if value == 0:
+            raise DataError(f"drift: most {name} vectors are zero, so nothing can be compared with them")
+    # From the mean: what all entities share adds the same to every score of a user, and ranks nothing.
+    old, new = (_unit(v - v.mean(axis=0)) for v in (old_ND, new_ND))
     rows = np.sort(np.random.default_rng(seed).permutation(n)[:sample])
     kept = _neighbours(old, rows, neighbours), _neighbours(new, rows, neighbours)
     overlap = np.mean([len(np.intersect1d(a, b)) / neighbours for a, b in zip(*kept, strict=True)])
     return VectorDrift(
         entities=n,
-        norm_change=float(np.median(new_norm)) / median - 1,
+        norm_change=new_median / median - 1,
+        norm_psi=population_stability(old_norm / median, new_norm / new_median, bins),
         aligned_cosine=float((old * (new @ rotation_onto(new, old))).sum(axis=1).mean()),
         raw_cosine=float((old * new).sum(axis=1).mean()),
         neighbour_overlap=float(overlap),
@@ -98,6 +105,19 @@ def population_stability(reference: Float, current: Float, bins: int) -> float:
         np.bincount(np.searchsorted(edges, v, side="right"), minlength=len(edges) + 1) for v in (reference, current)
     ]
     return _psi(counts[0], counts[1])
+
+
+def psi_by_chance(n_reference: int, n_current: int, bins: int, confidence: float) -> float:
+    """What the PSI of two samples of one population stays below with this probability; 0 for a single bin.
+
+    PSI over (1/n + 1/m) is close to χ² with B − 1 degrees of freedom (Yurdakul 2018, Statistical properties of the
+    population stability index). n and m are numbers of independent draws: users, not their events.
+    """
+    if min(n_reference, n_current) < 1:
+        raise DataError(f"PSI: {n_reference} and {n_current} draws are no two samples")
+    if bins < 2:
+        return 0.0
+    return float(chi2.ppf(confidence, bins - 1) * (1 / n_reference + 1 / n_current))
 
 
 def category_stability(reference: dict[str, int], current: dict[str, int]) -> float:

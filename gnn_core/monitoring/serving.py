@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gnn_core.errors import ContractError, DataError
+from gnn_core.monitoring.drift import population_stability, psi_by_chance
 
 Float = NDArray[np.float64]
 
@@ -36,6 +37,8 @@ class ServingMetrics:
     """Mean of 1 − cosine over the pairs of a list; None without vectors."""
     cold_coverage: float | None
     """Share of the cold users of the base who have a list; None when there is none."""
+    coverage: float
+    """Share of all users of the base who have one."""
     fallback_share: float
     """Share of the slots that hold a universal product, or another policy's choice than the user's arm asks for."""
     users_by_source: dict[str, int]
@@ -50,6 +53,7 @@ def serving_metrics(
     *,
     eligible_products: int,
     cold_users: int,
+    base_users: int,
     fallback_N: NDArray[np.bool_],
     vectors: tuple[NDArray[np.object_], Float] | None = None,
 ) -> ServingMetrics:
@@ -59,6 +63,7 @@ def serving_metrics(
         rows: user_id, slot, product_id, part_type, source, engagement_tier; one row a user and slot.
         eligible_products: products that could be recommended.
         cold_users: cold users of the base, served or not.
+        base_users: all users of the base.
         fallback_N: which rows are fallbacks.
         vectors: (ids, (P, D) vectors) of products.
     Raises:
@@ -85,6 +90,7 @@ def serving_metrics(
         part_types_per_list=float(lists["part_type"].nunique().mean()),
         intra_list_distance=None if vectors is None else intra_list_distance(rows, *vectors),
         cold_coverage=cold_served / cold_users if cold_users else None,
+        coverage=rows["user_id"].nunique() / base_users,
         fallback_share=float(np.mean(fallback_N)),
         users_by_source={str(k): int(v) for k, v in rows.groupby("source")["user_id"].nunique().items()},
     )
@@ -123,15 +129,24 @@ def intra_list_distance(rows: pd.DataFrame, product_ids: NDArray[np.object_], ve
     return float(1 - similarity.mean())
 
 
-def click_rates(sends: int, opens: int, clicks: int, buyers: int, mailed: int) -> dict[str, float | None]:
-    """Rates of a week by distinct counts; None where the denominator is 0."""
+def score_stability(
+    earlier: pd.DataFrame, current: pd.DataFrame, *, bins: int, confidence: float
+) -> dict[str, dict[str, float]]:
+    """PSI of the first slot's final score by source, for sources that both weeks have.
 
-    def share(part: int, whole: int) -> float | None:
-        return part / whole if whole else None
+    Scores of two policies have two scales, so that they are never compared. Users with the same vehicles and no history
+    share a score: chance counts distinct scores.
 
-    return {
-        "opens per send": share(opens, sends),
-        "clicks per send": share(clicks, sends),
-        "clicks per open": share(clicks, opens),
-        "buyers per mailed user": share(buyers, mailed),
-    }
+    Args:
+        earlier, current: source, final_score; one row a user.
+    Returns:
+        source → psi, by_chance.
+    """
+    found = {}
+    for source in sorted(set(earlier["source"]) & set(current["source"])):
+        old, new = (side.loc[side["source"] == source, "final_score"].to_numpy(float) for side in (earlier, current))
+        found[source] = {
+            "psi": population_stability(old, new, bins),
+            "by_chance": psi_by_chance(len(np.unique(old)), len(np.unique(new)), bins, confidence),
+        }
+    return found

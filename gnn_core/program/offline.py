@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn_core.config import Settings
+from gnn_core.discovery.universal import with_universal
 from gnn_core.evaluation.comparison import Comparison, compare
 from gnn_core.evaluation.evaluate import Evaluation, evaluate, pool, recall_validator
 from gnn_core.evaluation.gate import GateVerdict, judge_gate1
@@ -92,7 +93,8 @@ def choose(
     for cut in cuts:
         train = snapshot.before(cut.fitted_before)
         graph = graph_of(cut, train)
-        fitted.append(Fitted(cut, train, fitted_sql(make_sql, train), graph, graph.best_step))
+        scored = with_universal(graph, train, eligible_P, settings)
+        fitted.append(Fitted(cut, train, fitted_sql(make_sql, train), scored, graph.best_step))
     return select(fitted, snapshot, settings, eligible_P)
 
 
@@ -113,9 +115,8 @@ def judge(
     evaluations = []
     for cut in timeline.test:
         train = snapshot.before(cut.fitted_before)
-        models = peer_models(
-            train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph_of(cut, train)
-        )
+        graph = with_universal(graph_of(cut, train), train, eligible_P, settings)
+        models = peer_models(train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph)
         evaluations.append(evaluate(list(models.values()), snapshot, train, cut, chosen, eligible_P, clicks=clicks))
     evaluation = pool(evaluations)
     judged = tuple(dict.fromkeys(("graph", selection.candidate)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnn_core.config import Settings
-from gnn_core.evaluation.gate import percent, signed_percent
+from gnn_core.evaluation.gate import FAIL, percent, signed_percent
 
 OFFLINE, EXPERIMENT, ROLLOUT, FALLBACK, SERVED = (
     "1 offline evaluation", "2 experiment", "3 rollout", "2B product similarity", "served to everyone",
@@ -29,6 +29,11 @@ class GateLine:
     interval: str
     as_of: str
     reason: str
+    lift: float | None = None
+    """Estimate, ends and threshold for a drawing; None where the gate was not judged, or is not valid."""
+    low: float | None = None
+    high: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,16 @@ class ProgramStatus:
     served: str
     next_decision: str
     cold_share: float
+    cold: str
+    """What that share means, and what follows from it."""
     wait_for_data: str | None
     """Set when the share of cold users has fallen so far that "wait for more data" has come true."""
     stops: tuple[StopLine, ...]
+
+    @property
+    def has_learnings(self) -> bool:
+        """Whether something has ended that others should learn from: a reason to stop applies, or a gate has failed."""
+        return any(s.applies for s in self.stops) or any(g.verdict == FAIL for g in self.gates)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -80,7 +92,7 @@ def program_status(
         readout: of the newest experiment; `state` is `read` when there is one.
         stage: of the rollout.
         cost: the month against its budget; None = not measured.
-        cold_share: share of the users without any event.
+        cold_share: share of the users without any event before the as-of date.
     """
     graph, candidate = report["verdicts"]["graph"], report["decision"]
     read = readout.get("state") == "read"
@@ -99,6 +111,8 @@ def program_status(
         else f"{policy if promoted and share == 1 else 'SQL'} to everyone"
     )
     limit = settings.monitoring.cold_share_wait
+    by_construction = settings.store.tables == "contract" and cold_share == 0
+    waited = not by_construction and cold_share < limit
     return ProgramStatus(
         phase=phase,
         gates=gates,
@@ -106,10 +120,11 @@ def program_status(
         served=served,
         next_decision=decision,
         cold_share=cold_share,
-        wait_for_data=None
-        if cold_share >= limit
-        else f"{cold_share:.1%} of the users are cold, below {limit:.0%}: the data have become denser by themselves, "
-        "and a new offline evaluation may end otherwise.",
+        cold=_cold(cold_share, by_construction, report["users_by_tier"], limit),
+        wait_for_data=f"{cold_share:.1%} of the users are cold, below {limit:.0%}: the data have become denser by "
+        "themselves, and a new offline evaluation may end otherwise."
+        if waited
+        else None,
         stops=_stops(graph, gate2, rolled_back, str(stage["reason"]), cost),
     )
 
@@ -117,11 +132,27 @@ def program_status(
 def _line(name: str, verdict: Mapping[str, Any] | None, as_of: str) -> GateLine:
     if verdict is None:
         return GateLine(name, "not judged yet", "", as_of, "No experiment was read.")
-    interval = ""
+    interval, drawn = "", {}
     if verdict["lift"] is not None and not verdict["invalid"]:
+        drawn = {key: verdict[key] for key in ("lift", "low", "high", "threshold")}
         high = "no upper limit" if verdict["high"] is None else signed_percent(verdict["high"])
         interval = f"{signed_percent(verdict['lift'])} [{signed_percent(verdict['low'])}, {high}]"
-    return GateLine(name, str(verdict["verdict"]), interval, as_of, str(verdict["reason"]))
+    return GateLine(name, str(verdict["verdict"]), interval, as_of, str(verdict["reason"]), **drawn)
+
+
+def _cold(share: float, by_construction: bool, tiers: Mapping[str, int], limit: float) -> str:
+    """Cold is no event before the as-of date; what a held-out window calls cold is no event before its cutoff."""
+    users = sum(tiers.values())
+    held_out = f" At the cutoff of the held-out window {tiers.get('cold', 0) / users:.1%} were." if users else ""
+    if by_construction:
+        return (
+            "Nobody is cold by now, by construction: this data set holds only people who did something, and cold means "
+            f"no event before the as-of date.{held_out}"
+        )
+    follows = f"waiting for more data has come true (below {limit:.0%})" if share < limit else (
+        f"below {limit:.0%} it would be worth evaluating anew"
+    )  # fmt: skip
+    return f"{share:.1%} of the users are cold, with no event before the as-of date; {follows}.{held_out}"
 
 
 def _phase(

@@ -29,7 +29,7 @@ WHOLE_RULES = ("declared_schema", "not_empty", "single_run", "min_users", "cover
 RULE_NAMES = ("declared_schema", "not_empty", "single_run", *(r.name for r in ROW_RULES), *WHOLE_RULES[3:])
 """Every blocking rule, in the order of the verdicts."""
 MAX_EXAMPLES = 3
-_WEEK_TABLES = ("users", "products", "ownership", "fitment", "events")
+_WEEK_TABLES = ("users", "vehicles", "products", "ownership", "fitment", "events")
 _FIRST_OFFENDERS = """
 SELECT user_id, product_id, found, COUNT(*) OVER () AS n_bad
 FROM (

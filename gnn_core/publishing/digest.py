@@ -22,7 +22,7 @@ from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.schema import OUTSIDE_DIGEST, RECOMMENDATIONS
 
 DIGEST_COLUMNS = tuple(name for name in RECOMMENDATIONS.names if name not in OUTSIDE_DIGEST)
-_FORMAT = b"recommendations digest 2\n"
+_FORMAT = b"recommendations digest 3\n"
 _CHUNK = 250_000
 
 

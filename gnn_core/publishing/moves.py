@@ -16,7 +16,7 @@ from gnn_core.io.sql import load_sql
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.audit import Verdict
 from gnn_core.publishing.digest import table_digest
-from gnn_core.publishing.schema import live_table, version_table, wide_view
+from gnn_core.publishing.schema import live_table, paths_view, version_table, wide_view
 from gnn_core.publishing.state import LiveState, describe, equals_version, history, read_ledger, record
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ def go_live(
             f"else writes to it. Stop other writers, then publish again or roll back"
         )
     warehouse.create_view(wide_view(settings), load_sql("publishing/recommendations_wide"), tables={"live": live})
+    warehouse.create_view(paths_view(settings), load_sql("publishing/recommendation_paths"), tables={"live": live})
     entries = read_ledger(warehouse, settings)
     if not entries or (entries[-1].run_id, entries[-1].digest) != expected:
         record(warehouse, settings, action, state, at=at, staging=staging)

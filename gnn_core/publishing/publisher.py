@@ -73,7 +73,7 @@ def stage(warehouse: Warehouse, rows: pa.Table, run_id: str, settings: Settings)
         raise ContractError(f"recommendations of run {run_id} hold rows of run(s) {others[:3]}")
     target = staging_table(settings, run_id)
     warehouse.ensure_dataset(target.dataset)
-    warehouse.load(target, declared)
+    warehouse.load(target, declared, layout=settings.layouts.recommendations)
     return target
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gnn_core.config import Settings
-from gnn_core.publishing.schema import SOURCES, TIERS, WIDE_SLOTS
+from gnn_core.publishing.schema import EVENT_PATHS, REASON_PATHS, SOURCES, TIERS, VIA_PATHS, WIDE_SLOTS
 
 Parameters = Callable[[Settings, dt.datetime], Mapping[str, object]]
 
@@ -74,6 +74,17 @@ def _tiers(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
     return {"tiers": list(TIERS)}
 
 
+def _reasons(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
+    return {
+        "until": until,
+        "paths": list(REASON_PATHS),
+        "event_paths": list(EVENT_PATHS),
+        "via_paths": list(VIA_PATHS),
+        "min_orders": settings.graph.co_purchase_min_count,
+        "min_people": settings.discovery.reason_min_people,
+    }
+
+
 ROW_RULES = (
     RowRule("required_values", "No required value is null or empty.", structural=True),
     RowRule("unique_slots", "No user has one slot twice.", structural=True),
@@ -126,5 +137,11 @@ ROW_RULES = (
     ),
     RowRule("known_sources", f"Every source is one of {', '.join(SOURCES)}.", _sources, structural=True),
     RowRule("known_tiers", f"Every engagement tier is one of {', '.join(TIERS)}.", _tiers, structural=True),
+    RowRule(
+        "true_reasons",
+        "Every reason's path exists, edge by edge: the user's own events, at least {s.graph.co_purchase_min_count} "
+        "joint orders, at least {s.discovery.reason_min_people} other people.",
+        _reasons,
+    ),
     RowRule("agreeing_rows", "A user's rows agree on tier, pipeline version and moment of scoring.", structural=True),
 )

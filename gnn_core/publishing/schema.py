@@ -21,6 +21,12 @@ TIERS = ("cold", "warm", "hot")
 """Engagement at the cutoff: no event, views only, a cart or an order."""
 PROOFS = ("fitment", "universal")
 """Why a product may stand beside a vehicle: a year/make/model row, or it fits everything."""
+REASON_PATHS = ("own", "bought_together", "taken_together", "owners", "other_owners", "fits", "universal")
+"""Along which path of the graph a row's reason speaks; explanation/edges.py names the edges of each."""
+VIA_PATHS = ("bought_together", "taken_together")
+"""Paths through another product that the user knows, `reason_product_id`."""
+EVENT_PATHS = ("own", *VIA_PATHS)
+"""Paths that begin with an event of the user, `reason_event`."""
 WIDE_SLOTS = 4
 """Slots that the wide view can show; a fifth would be published and never read."""
 
@@ -37,6 +43,9 @@ RECOMMENDATIONS = pa.schema(
         pa.field("gnn_score", pa.float64()),
         pa.field("source", _S, nullable=False),
         pa.field("reason", _S, nullable=False),
+        pa.field("reason_path", _S, nullable=False),
+        pa.field("reason_event", _S),
+        pa.field("reason_product_id", _S),
         pa.field("price", pa.float64(), nullable=False),
         pa.field("part_type", _S, nullable=False),
         pa.field("image_url", _S, nullable=False),
@@ -48,7 +57,8 @@ RECOMMENDATIONS = pa.schema(
     ]
 )
 """One row a user and slot. Price in USD; slot 1 is the best; scores are those of `source`, higher is better. `arm` is
-the user's in the running experiment, which the e-mail system copies into its sends; null without one."""
+the user's in the running experiment, which the e-mail system copies into its sends; null without one. `reason` is for
+the customer; `reason_path`, `reason_event` and `reason_product_id` are the same as data (explanation/edges.py)."""
 
 OUTSIDE_DIGEST = ("run_id", "scored_at")
 """Columns that name the run and say nothing about what is recommended."""
@@ -90,6 +100,11 @@ def live_table(settings: Settings) -> TableName:
 def wide_view(settings: Settings) -> TableName:
     """The view on the live table that the e-mail system reads: one row a user."""
     return TableName(settings.warehouse.serving_dataset, settings.publish.view)
+
+
+def paths_view(settings: Settings) -> TableName:
+    """The view on the live table that lists the typed edges behind every reason."""
+    return TableName(settings.warehouse.serving_dataset, f"{settings.publish.table}_paths")
 
 
 def version_table(settings: Settings, run_id: str) -> TableName:

@@ -170,7 +170,9 @@ def record(
         version=str(version_table(settings, state.run_id)),
         note=note,
     )
-    warehouse.load(ledger_table(settings), pa.Table.from_pylist([asdict(entry)], schema=LEDGER), replace=not entries)
+    table = ledger_table(settings)
+    row = pa.Table.from_pylist([asdict(entry)], schema=LEDGER)
+    warehouse.load(table, row, replace=not warehouse.exists(table))
     return entry
 
 

@@ -44,7 +44,7 @@ def build_audience(train: Snapshot, users: Int) -> tuple[Audience, Int]:
     group = np.empty(len(unique), dtype=np.int64)
     group[~cold] = unique[~cold]
     cold_users = unique[cold]
-    group[cold] = cold_users[_first_with_same_set(train.owns_UV[cold_users])]
+    group[cold] = cold_users[first_with_same_set(train.owns_UV[cold_users])]
     # `group` names a row by its lowest user index, so the sorted unique values are the row order.
     first_A, row, size_A = np.unique(group, return_inverse=True, return_counts=True)
 
@@ -72,7 +72,7 @@ def coarsen(matrix: sparse.csr_matrix, code: Int, n_codes: int) -> sparse.csr_ma
     return merged
 
 
-def _first_with_same_set(rows: sparse.csr_matrix) -> Int:
+def first_with_same_set(rows: sparse.csr_matrix) -> Int:
     """For each row, the position of the first row with the same columns.
 
     Rows are grouped by a hash of their columns; then every row is compared with its group's first, column by column, so

@@ -17,13 +17,17 @@ import pyarrow as pa
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, ContractError
 from gnn_core.experiment.serving_arms import ServingArms, serving_arms
+from gnn_core.explanation.choose import Reasons, choose_reasons
+from gnn_core.explanation.evidence import GraphEvidence
+from gnn_core.explanation.shares import reads_own_events, shares_of
 from gnn_core.publishing.schema import RECOMMENDATIONS, SOURCES
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.candidates import Candidates
+from gnn_core.scoring.diversity import ListMaker
 from gnn_core.scoring.hybrid import Hybrid
-from gnn_core.scoring.rank import Bool, Float, checked_block, require_finite, top_k_with_rules
-from gnn_core.scoring.rows import Lists, RowContext, build_rows
+from gnn_core.scoring.rank import Bool, Float, checked_block, require_finite
+from gnn_core.scoring.rows import Lists, Proofs, RowContext, build_rows, prove
 from gnn_core.snapshot import Int, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -102,6 +106,7 @@ def recommend(
     shares = _shares(policy, sql, arms.promoted_U[users[reachable]], arms.why, source)
     lists = _score(shares, sql, gnn, audience, candidates, train, settings)
     context = RowContext(train, run_id, scored_at, settings.publish.pipeline_version)
+    evidence = GraphEvidence(train, settings.graph)
     thin_A = np.diff(candidates.servable_AV.indptr) == 0
     chunks: list[pa.Table] = []
     users_by_source: dict[str, int] = {}
@@ -110,7 +115,9 @@ def recommend(
         fate_U[reachable[share.member_U & ~full_U]] = WITHOUT.index(TOO_FEW)
         listed = share.member_U & full_U
         of_list = users[reachable[listed]]
-        chunks += build_rows(its, of_list, row_U[listed], candidates.servable_AV, context, arms.arm_U[of_list])
+        proofs = prove(its, candidates.servable_AV, train)
+        reasons = _reasons(share.policy, its, proofs, audience, train, evidence, settings)
+        chunks += build_rows(its, of_list, row_U[listed], proofs, reasons, context, arms.arm_U[of_list])
         users_by_source[share.source] = users_by_source.get(share.source, 0) + int(listed.sum())
     fate_U[reachable[thin_A[row_U]]] = WITHOUT.index(THIN_VEHICLES)
     without = {reason: int((fate_U == code).sum()) for code, reason in enumerate(WITHOUT)}
@@ -184,26 +191,41 @@ def _score(
     blocks = _Blocks(
         [*(s.policy for s in shares), *(r for r in (sql, gnn) if r is not None)], audience, len(train.product_ids)
     )
+    makers = [ListMaker(share.policy, train, settings.scoring) for share in shares]
     for start, stop in _spans(len(audience), settings.scoring.block_rows):
         blocks.clear()
         mask, purchased = candidates.mask(start, stop), candidates.purchased(start, stop)
-        for policy, its in zip((s.policy for s in shares), lists, strict=True):
-            index, final = top_k_with_rules(
-                blocks.of(policy, start, stop, mask),
-                mask,
-                purchased,
-                train.part_type_P,
-                train.base_P,
-                settings.scoring.max_per_part_type,
-                settings.scoring.slots,
-                name=policy.name,
-            )
+        for policy, maker, its in zip((s.policy for s in shares), makers, lists, strict=True):
+            scores = blocks.of(policy, start, stop, mask)
+            index, final = maker.lists(scores, mask, purchased, settings.scoring.slots)
             its.product_AK[start:stop], its.final_AK[start:stop] = index, final
             for component, column in ((sql, its.sql_AK), (gnn, its.gnn_AK)):
                 if component is not None and column is not None:
                     raw = np.take_along_axis(blocks.of(component, start, stop, mask), np.maximum(index, 0), axis=1)
                     column[start:stop] = np.where(index >= 0, raw, np.nan)
     return lists
+
+
+def _reasons(
+    policy: Recommender,
+    lists: Lists,
+    proofs: Proofs,
+    audience: Audience,
+    train: Snapshot,
+    evidence: GraphEvidence,
+    settings: Settings,
+) -> Reasons:
+    return choose_reasons(
+        lists.product_AK,
+        proofs.vehicle_AK,
+        proofs.universal_AK,
+        audience,
+        train,
+        evidence,
+        settings.discovery.reason_min_people,
+        shares=shares_of(policy),
+        own_events=reads_own_events(policy),
+    )
 
 
 class _Blocks:

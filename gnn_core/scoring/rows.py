@@ -17,8 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gnn_core.publishing.schema import PROOFS, RECOMMENDATIONS, conform_rows
-from gnn_core.scoring.reasons import UNIVERSAL_REASON, fits_reasons
+from gnn_core.contracts import EVENT_TYPES
+from gnn_core.explanation.choose import Reasons
+from gnn_core.publishing.schema import PROOFS, REASON_PATHS, RECOMMENDATIONS, conform_rows
+from gnn_core.scoring.reasons import reason_texts
 from gnn_core.scoring.tiers import engagement_tiers
 from gnn_core.snapshot import Int, Snapshot
 
@@ -70,30 +72,42 @@ def first_fitting_vehicle(servable_AV: sparse.csr_matrix, fits_VP: sparse.csr_ma
     return np.where(first == nobody, -1, first)
 
 
+@dataclass(frozen=True)
+class Proofs:
+    """What each listed product is shown for."""
+
+    vehicle_AK: Int
+    """The lowest-id owned vehicle that the product fits; for a universal product the lowest that can be recommended
+    for."""
+    universal_AK: NDArray[np.bool_]
+
+
+def prove(lists: Lists, servable_AV: sparse.csr_matrix, train: Snapshot) -> Proofs:
+    """Vehicle and kind of proof of every cell of the lists; meaningless where a list has no product."""
+    vehicle_AK = first_fitting_vehicle(servable_AV, train.fits_VP, lists.product_AK)
+    universal_AK = vehicle_AK < 0
+    has_vehicle = np.diff(servable_AV.indptr) > 0
+    lowest_A = np.zeros(len(has_vehicle), dtype=np.int64)
+    lowest_A[has_vehicle] = servable_AV.sorted_indices().indices[servable_AV.indptr[:-1][has_vehicle]]
+    return Proofs(np.where(universal_AK, lowest_A[:, None], vehicle_AK), universal_AK)
+
+
 def build_rows(
     lists: Lists,
     users: Int,
     row_U: Int,
-    servable_AV: sparse.csr_matrix,
+    proofs: Proofs,
+    reasons: Reasons,
     context: RowContext,
     arm_U: NDArray[np.object_],
 ) -> list[pa.Table]:
     """Table chunks of `users` (snapshot indices), each of whom gets the list of their audience row `row_U`.
 
     `arm_U` names each user's arm, None where there is none.
-    The vehicle of a row is the lowest-id owned one that the product fits; for a universal product the user's lowest-id
-    vehicle that can be recommended for.
     """
-    train = context.train
-    vehicle_AK = first_fitting_vehicle(servable_AV, train.fits_VP, lists.product_AK)
-    universal_AK = vehicle_AK < 0
-    has_vehicle = np.diff(servable_AV.indptr) > 0
-    lowest_A = np.zeros(len(has_vehicle), dtype=np.int64)
-    lowest_A[has_vehicle] = servable_AV.sorted_indices().indices[servable_AV.indptr[:-1][has_vehicle]]
-    vehicle_AK = np.where(universal_AK, lowest_A[:, None], vehicle_AK)
-    texts = _Texts(train)
+    texts = _Texts(context.train, lists, reasons, proofs)
     return [
-        _chunk(lists, users[part], row_U[part], vehicle_AK, universal_AK, texts, context, arm_U[part])
+        _chunk(lists, users[part], row_U[part], proofs, reasons, texts, context, arm_U[part])
         for part in _parts(len(users), _CHUNK_USERS)
     ]
 
@@ -101,13 +115,16 @@ def build_rows(
 class _Texts:
     """String values that rows take by index."""
 
-    def __init__(self, train: Snapshot) -> None:
+    def __init__(self, train: Snapshot, lists: Lists, reasons: Reasons, proofs: Proofs) -> None:
         self.user = pa.array(train.user_ids, pa.string())
         self.vehicle = pa.array(train.vehicle_ids, pa.string())
         self.product = pa.array(train.product_ids, pa.string())
         self.part_type = pa.array(train.part_types, pa.string())
         self.image = pa.array(train.products["image_url"], pa.string(), from_pandas=True)
-        self.reason = pa.array([*fits_reasons(train), UNIVERSAL_REASON], pa.string())
+        texts, self.reason_AK = reason_texts(reasons, lists.product_AK, proofs.vehicle_AK, proofs.universal_AK, train)
+        self.reason = pa.array(texts, pa.string())
+        self.path = pa.array(REASON_PATHS, pa.string())
+        self.event = pa.array(EVENT_TYPES, pa.string())
         self.tier = pa.array(engagement_tiers(train), pa.string())
         self.proof = pa.array(PROOFS, pa.string())
 
@@ -116,8 +133,8 @@ def _chunk(
     lists: Lists,
     users: Int,
     row_U: Int,
-    vehicle_AK: Int,
-    universal_AK: NDArray[np.bool_],
+    proofs: Proofs,
+    reasons: Reasons,
     texts: _Texts,
     context: RowContext,
     arm_U: NDArray[np.object_],
@@ -128,8 +145,8 @@ def _chunk(
     user_N = np.repeat(users, length_U)
     slot_N = np.arange(n_rows) - np.repeat(np.cumsum(length_U) - length_U, length_U)
     cell_N = (np.repeat(row_U, length_U), slot_N)
-    product_N, vehicle_N, universal_N = lists.product_AK[cell_N], vehicle_AK[cell_N], universal_AK[cell_N]
-    reason_N = np.where(universal_N, len(train.vehicle_ids), vehicle_N)
+    product_N, vehicle_N = lists.product_AK[cell_N], proofs.vehicle_AK[cell_N]
+    universal_N = proofs.universal_AK[cell_N]
 
     def score(values_AK: NDArray[np.float64] | None) -> pa.Array:
         return pa.nulls(n_rows, pa.float64()) if values_AK is None else pa.array(values_AK[cell_N], pa.float64())
@@ -147,7 +164,10 @@ def _chunk(
         "sql_score": score(lists.sql_AK),
         "gnn_score": score(lists.gnn_AK),
         "source": same(lists.source, pa.string()),
-        "reason": texts.reason.take(reason_N),
+        "reason": texts.reason.take(texts.reason_AK[cell_N]),
+        "reason_path": texts.path.take(reasons.path_AK[cell_N]),
+        "reason_event": _taken(texts.event, reasons.event_AK[cell_N]),
+        "reason_product_id": _taken(texts.product, reasons.via_AK[cell_N]),
         "price": pa.array(train.price_P[product_N], pa.float64()),
         "part_type": texts.part_type.take(train.part_type_P[product_N]),
         "image_url": texts.image.take(product_N),
@@ -158,6 +178,11 @@ def _chunk(
         "scored_at": same(context.scored_at, RECOMMENDATIONS.field("scored_at").type),
     }
     return conform_rows(pa.table({name: columns[name] for name in RECOMMENDATIONS.names}))
+
+
+def _taken(values: pa.Array, index: Int) -> pa.Array:
+    """Values by index, null at −1."""
+    return values.take(pa.array(index, mask=index < 0))
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:

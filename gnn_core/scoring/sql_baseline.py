@@ -71,7 +71,7 @@ def compute_sql_scores(
         run.step("intent")
         for name in LIST_STEPS:
             run.step(name)
-        run.step("lists", cluster_by=("user_id",))
+        run.step("lists", layout=settings.layouts.lists)
         coverage = run.coverage()
     finally:
         run.drop(*LIST_STEPS, "eligible_products")

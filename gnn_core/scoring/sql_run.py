@@ -11,6 +11,7 @@ import re
 import numpy as np
 
 from gnn_core.config import Settings
+from gnn_core.config.tables import PLAIN, TableLayout
 from gnn_core.errors import ConfigError, ContractError, LeakageError
 from gnn_core.io.warehouse import Warehouse
 from gnn_core.scoring.eligibility import commodity_pattern
@@ -43,17 +44,18 @@ class SqlRun:
         self.tables = {name: week.table(name) for name in contract}
         computed = ("eligible_products", "segment_scores", "intent", *LIST_STEPS, "lists")
         self.tables |= {name: week.scores(name, cutoff, version) for name in computed}
+        self._layouts = settings.layouts
         self._parameters = baseline_parameters(cutoff, version, settings)
 
     def score_segments(self) -> None:
         """Eligibility and popularity."""
         self._warehouse.ensure_dataset(self.tables["segment_scores"].dataset)
         self.step("eligible_products")
-        self.step("segment_scores", cluster_by=("segment_id",))
+        self.step("segment_scores", layout=self._layouts.segment_scores)
 
-    def step(self, name: str, *, cluster_by: tuple[str, ...] = ()) -> None:
+    def step(self, name: str, *, layout: TableLayout = PLAIN) -> None:
         """Write the table `name` from sql/baseline/<name>.sql."""
-        run_file(self._warehouse, self.tables[name], f"baseline/{name}", self._parameters, self.tables, cluster_by)
+        run_file(self._warehouse, self.tables[name], f"baseline/{name}", self._parameters, self.tables, layout)
 
     def coverage(self) -> dict[str, int]:
         """Counts of users, by what became of them."""

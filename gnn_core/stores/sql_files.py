@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pyarrow as pa
 
+from gnn_core.config.tables import PLAIN, TableLayout
 from gnn_core.io.sql import load_sql
 from gnn_core.io.warehouse import JobStats, TableName, Warehouse
 
@@ -17,22 +18,22 @@ def run_file(
     name: str,
     parameters: Mapping[str, object],
     tables: Mapping[str, TableName],
-    cluster_by: Sequence[str] = (),
+    layout: TableLayout = PLAIN,
 ) -> JobStats:
     """Write `target` from sql/<name>.sql."""
-    sql, values, used = _named(name, parameters, tables)
-    return warehouse.create_table_as(target, sql, parameters=values, tables=used, cluster_by=cluster_by, label=name)
+    sql, values, used = named(name, parameters, tables)
+    return warehouse.create_table_as(target, sql, parameters=values, tables=used, layout=layout, label=name)
 
 
 def query_file(
     warehouse: Warehouse, name: str, parameters: Mapping[str, object], tables: Mapping[str, TableName]
 ) -> pa.Table:
     """Rows of sql/<name>.sql."""
-    sql, values, used = _named(name, parameters, tables)
+    sql, values, used = named(name, parameters, tables)
     return warehouse.query(sql, parameters=values, tables=used, label=name)
 
 
-def _named(
+def named(
     name: str, parameters: Mapping[str, object], tables: Mapping[str, TableName]
 ) -> tuple[str, dict[str, object], dict[str, TableName]]:
     # A warehouse refuses what the text does not use, so that a forgotten filter shows; here one set serves many files.

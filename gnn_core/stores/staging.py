@@ -115,7 +115,7 @@ def stage_table(warehouse: Warehouse, name: str, week: WeekTables, settings: Set
             target,
             f"SELECT {columns} FROM {{candidates}} WHERE drop_reason IS NULL",
             tables={"candidates": candidates},
-            cluster_by=(CONTRACTS[name].key or CONTRACTS[name].column_names)[:1],
+            layout=getattr(settings.layouts, name),
             label=f"staging/{name}",
         )
     finally:

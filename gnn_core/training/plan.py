@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gnn_core.config import Settings
 from gnn_core.errors import DataError
+from gnn_core.graph.features import PRODUCT_FEATURES
 from gnn_core.graph.hetero import EdgeType, HeteroGraph, Structure, build_graph, build_structure
 from gnn_core.graph.interactions import kind_weights
 from gnn_core.model.edges import Edges
@@ -57,6 +58,7 @@ class Plan:
             makes=len(graph.make_ids),
             part_types=len(graph.part_types),
             users=len(graph.user_ids),
+            names=graph.data["product"].x.shape[1] - len(PRODUCT_FEATURES),
         )
 
 
@@ -65,7 +67,7 @@ class _Assembler:
 
     def __init__(self, train: Snapshot, settings: Settings, device: torch.device) -> None:
         self.train, self.settings, self.device = train, settings, device
-        self.structure: Structure = build_structure(train)
+        self.structure: Structure = build_structure(train, settings.graph.text_features)
         self.maker = ConstantMaker(train, settings, self.structure)
         self.shared: dict[EdgeType, Edges] = {}
         active = np.unique(train.events.user_E)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gnn_core.model.inputs import GraphInputs
 from gnn_core.model.network import Network
 from gnn_core.training.batches import Batch, BatchMaker
 from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, load, save
+from gnn_core.training.distributed import Processes, present
 from gnn_core.training.losses import own_scores, sampled_softmax, shared_scores, weighted_bce
 
 logger = logging.getLogger(__name__)
@@ -57,19 +58,25 @@ class Trainer:
         device: torch.device | None = None,
         progress: Progress | None = None,
         state_file: Path | None = None,
+        processes: Processes | None = None,
     ) -> None:
         """Set up a run; nothing happens before `run`.
 
         Args:
             network: trained in place.
-            folds: visited in turn, one a step; those without examples must be left out.
+            folds: visited in turn, one a batch; those without examples must be left out.
             max_steps: exactly this many without `validate`, at most this many with it.
             validate: value of the network's present state, higher is better.
             state_file: written every `checkpoint_every` steps; a run that finds it goes on from there.
+            processes: who shares the work; None = the group that was joined, if any.
+        Raises:
+            ConfigError: the batches of a step cannot be dealt out evenly to the processes.
         """
         self.network, self._folds, self._settings = network, list(folds), settings
         self._max_steps, self._validate, self._progress = max_steps, validate, progress
         self._device = device or torch.device("cpu")
+        self._processes = processes or present()
+        self._mine = self._processes.share(settings.micro_batches)
         self._state_file = state_file
         tables = {id(p) for p in network.embedding_parameters()}
         rest = [p for p in network.parameters() if id(p) not in tables]
@@ -93,41 +100,68 @@ class Trainer:
 
         Raises:
             DivergedError: a loss or gradient is not finite.
+            ProcessLostError: another process of the group is gone, or holds another model.
         """
         started = time.monotonic()
-        if self._state_file is not None and self._state_file.is_file():
-            self._restore(load(self._state_file))
+        self._processes.same(self._all_numbers(), "before training")
+        found = self._processes.from_first(self._saved, "looking for a saved state")
+        if found is not None:
+            self._restore(found)
         elif self._validate is not None:
             self._judge(started)
         while self._step < self._max_steps and not self._out_of_patience():
             self._step += 1
             loss = self._one_step()
             self._losses.append(loss)
-            if self._progress is not None:
+            if self._progress is not None and self._processes.is_first:
                 self._progress(self._step, self._max_steps, loss)
             if self._step % self._settings.validate_every == 0 or self._step == self._max_steps:
                 self._judge(started)
-            if self._state_file is not None and self._step % self._settings.checkpoint_every == 0:
-                save(self._state(), self._state_file)
+            if self._step % self._settings.checkpoint_every == 0:
+                self._save()
         if self._validate is None:
             self.best_step, self._best_state = self._step, self._average
+        self._processes.same(self._best_state.values(), "after training")
         self.network.load_state_dict(self._best_state)
 
     def _out_of_patience(self) -> bool:
         return self._validate is not None and self._stale >= self._settings.patience
 
+    def _save(self) -> None:
+        if self._state_file is not None and self._processes.is_first:
+            save(self._state(), self._state_file)
+
+    def _saved(self) -> Checkpoint | None:
+        return load(self._state_file) if self._state_file is not None and self._state_file.is_file() else None
+
+    def _all_numbers(self) -> Iterator[Tensor]:
+        """What must be equal in every process: the network, and what the folds were made from."""
+        yield from self.network.state_dict().values()
+        for fold in self._folds:
+            yield from (fold.inputs.product_const, fold.inputs.vehicle_const_SD, fold.inputs.cold_K)
+
     def _one_step(self) -> float:
-        fold = self._folds[self._step % len(self._folds)]
-        rng = np.random.default_rng([self._settings.seed, self._step])
-        batch = fold.batches.make(rng).to(self._device)
-        # Reseeded every step, so that dropout after a resume is what it would have been.
-        torch.manual_seed(int(rng.integers(2**31)))
+        """One optimizer step on the mean over the step's batches, each over the next fold's graph."""
+        n_batches = self._settings.micro_batches
         self.network.train()
         self.optimizer.zero_grad(set_to_none=False)
-        loss = self._loss(fold.inputs, batch)
-        loss.backward()
+        numbers: dict[str, float] = {"loss": 0.0}
+        for nth in self._mine:
+            drawn = self._step * n_batches + nth
+            fold = self._folds[drawn % len(self._folds)]
+            rng = np.random.default_rng([self._settings.seed, drawn])
+            batch = fold.batches.make(rng).to(self._device)
+            # Reseeded for every batch, so that dropout after a resume or elsewhere is what it would have been.
+            torch.manual_seed(int(rng.integers(2**31)))
+            loss = self._loss(fold.inputs, batch) / n_batches
+            loss.backward()
+            numbers["loss"] += float(loss.detach())
+            for kind, n in batch.draws.items():
+                numbers[kind] = numbers.get(kind, 0) + n
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        numbers = self._processes.add_up(gradients, numbers, f"training step {self._step}")
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.gradient_clip)
-        value = float(loss.detach())
+        value = numbers.pop("loss")
         if not (math.isfinite(value) and math.isfinite(float(norm))):
             raise DivergedError(
                 f"training step {self._step}: loss {value}, gradient norm {float(norm)}. "
@@ -135,8 +169,8 @@ class Trainer:
             )
         self.optimizer.step()
         self._update_average()
-        for kind, n in batch.draws.items():
-            self._draws[kind] = self._draws.get(kind, 0) + n
+        for kind, count in numbers.items():
+            self._draws[kind] = self._draws.get(kind, 0) + int(count)
         return value
 
     def _update_average(self) -> None:
@@ -165,7 +199,7 @@ class Trainer:
         if self._validate is not None:
             raw = _copy(self.network)
             self.network.load_state_dict(self._average)
-            value = self._validate()
+            value = self._processes.from_first(self._validate, f"validation after step {self._step}")
             self.network.load_state_dict(raw)
         entry = {
             "step": self._step,
@@ -207,8 +241,9 @@ class Trainer:
         for name, p in self.network.named_parameters():
             found = {k.removeprefix(f"{name}/"): t for k, t in tensors.items() if k.rsplit("/", 1)[0] == name}
             if found:
+                # AdamW counts its steps on the CPU; all else, a scalar's moments too, stands beside the parameter.
                 self.optimizer.state[p] = {
-                    moment: t.clone().to(p.device if t.dim() else "cpu") for moment, t in found.items()
+                    moment: t.clone().to("cpu" if moment == "step" else p.device) for moment, t in found.items()
                 }
 
     def _state(self) -> Checkpoint:
@@ -231,7 +266,9 @@ class Trainer:
 
     def _restore(self, state: Checkpoint) -> None:
         self.network.load_state_dict(state.part(MODEL))
-        self._best_state, self._average = state.part(BEST), state.part(AVERAGE)
+        self._best_state, self._average = (
+            {name: t.to(self._device) for name, t in state.part(part).items()} for part in (BEST, AVERAGE)
+        )
         self.load_optimizer(state.part(OPTIMIZER))
         meta = state.meta
         self._step, self.best_step, self._stale = meta["step"], meta["best_step"], meta["stale"]
@@ -241,4 +278,5 @@ class Trainer:
 
 
 def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: t.detach().cpu().clone() for name, t in network.state_dict().items()}
+    """Stays on the network's device: a copy to the host waits for the GPU, and this is made at every step."""
+    return {name: t.detach().clone() for name, t in network.state_dict().items()}

@@ -53,7 +53,7 @@ def start_from(previous: Checkpoint, network: Network, rows: Rows, model_setting
     Returns:
         Optimizer moments that still belong to somebody, as `Trainer.load_optimizer` takes them.
     Raises:
-        ArtifactError: the previous checkpoint was made with other model settings.
+        ArtifactError: the previous checkpoint was made with other model settings, or other columns of products.
     """
     theirs = previous.meta["model"]
     differing = sorted(k for k in {*theirs, *model_settings} if theirs.get(k) != model_settings.get(k))
@@ -62,9 +62,17 @@ def start_from(previous: Checkpoint, network: Network, rows: Rows, model_setting
             f"warm start: model settings {differing} differ from the checkpoint's; train from scratch once"
         )
     weights, moments = previous.part(MODEL), previous.part(OPTIMIZER)
-    for table, now in rows.items():
+    for name, now in network.state_dict().items():
+        if name not in rows and weights[name].shape != now.shape:
+            raise ArtifactError(
+                f"warm start: {name} is {tuple(weights[name].shape)} in the checkpoint and {tuple(now.shape)} now; "
+                "graph.text_features has changed: train from scratch once"
+            )
+    for table, named in rows.items():
         before = previous.meta["rows"][table]
-        weights[table], source = carry_rows(weights[table], before["ids"], now["ids"], before["groups"], now["groups"])
+        weights[table], source = carry_rows(
+            weights[table], before["ids"], named["ids"], before["groups"], named["groups"]
+        )
         logger.info("warm start %s: %d rows kept, %d new", table, int((source >= 0).sum()), int((source < 0).sum()))
         for name in [n for n in moments if n.rsplit("/", 1)[0] == table and moments[n].dim()]:
             moments[name] = carry_moments(moments[name], source)

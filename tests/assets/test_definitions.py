@@ -6,7 +6,9 @@ import pytest
 from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
 from gnn_core.contracts import CONTRACTS
+from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.monitoring.weekly import CHECKS
 from gnn_core.publishing.audit import RULE_NAMES
 from tests.fixtures.installation import Installation
 
@@ -36,9 +38,17 @@ ASSETS = {
         "python",
     ),
     "promoted_model": ("serving", "eval_report promoted_model", "pytorch"),
-    "rollout_stage": ("rollout", " ".join(RAW), "table"),
+    "embedding_drift": ("monitoring", "promoted_model embeddings", "python"),
+    "input_drift": ("monitoring", "temporal_split input_drift", "python"),
+    "rollout_stage": ("rollout", " ".join(RAW) + " embedding_drift input_drift", "table"),
     "recommendation_candidates": ("serving", "promoted_model rollout_stage", "pytorch sql"),
-    "recommendations": ("serving", "recommendation_candidates", "sql table"),
+    "fitment_change_impact": ("serving", "recommendation_candidates", "parquet sql"),
+    "recommendations": ("serving", "recommendation_candidates fitment_change_impact", "sql table"),
+    "published_embeddings": ("serving", "recommendations promoted_model", "table"),
+    "product_similarity": ("discovery", "embeddings", "python table"),
+    "universal_ranking": ("discovery", "product_similarity gnn_checkpoint", "python table"),
+    "user_similarity": ("discovery", "embeddings", "parquet python"),
+    "cross_vehicle_discovery": ("discovery", "recommendation_candidates", "python"),
     "treatment_assignments": ("experiment", "recommendation_candidates promoted_model", "sql table"),
     "experiment_readout": ("experiment", " ".join(RAW) + " treatment_assignments", "python"),
     "serving_metrics": ("monitoring", "recommendations", "python"),
@@ -46,7 +56,8 @@ ASSETS = {
     "cost_ledger": ("monitoring", "recommendations", "table"),
     "program_status": (
         "monitoring",
-        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger",
+        "eval_report promoted_model experiment_readout rollout_stage serving_metrics cost_ledger shadow_comparison "
+        "embedding_drift input_drift",
         "python",
     ),
 }
@@ -64,13 +75,19 @@ INFORMING = {
     ("treatment_assignments", "the_plan_can_decide"),
     ("experiment_readout", "gate_2"),
     ("rollout_stage", "the_rollout_needs_nobody"),
-    ("serving_metrics", "cold_users_are_served"),
-    ("serving_metrics", "few_slots_fall_back"),
-    ("serving_metrics", "lists_are_not_all_alike"),
+    *(("serving_metrics", name) for name in CHECKS),
+    ("embedding_drift", "the_vectors_keep_their_limits"),
+    ("input_drift", "the_inputs_are_what_they_were"),
     ("cost_ledger", "the_month_is_within_budget"),
     ("freshness", "the_feed_is_alive"),
     ("freshness", "the_published_table_is_fresh"),
     ("daily_readout", "nobody_is_harmed"),
+    *(("product_similarity", rule.name) for rule in SIMILARITY_RULES),
+    *(("universal_ranking", rule.name) for rule in UNIVERSAL_RULES),
+    ("product_similarity", "products_have_neighbours"),
+    ("user_similarity", "groups_have_neighbours"),
+    ("universal_ranking", "the_weight_pays_or_is_zero"),
+    ("fitment_change_impact", "few_users_lose_slots"),
 }
 
 
@@ -154,7 +171,9 @@ def test_steps_that_open_the_warehouse_share_one_pool(graph):
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     opens = {*RAW, "sql_scores", "validation_choice", "eval_report", "recommendation_candidates", "recommendations"}
     opens |= {"rollout_stage", "treatment_assignments", "experiment_readout"}
-    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", *DAILY}
+    opens |= {"serving_metrics", "shadow_comparison", "cost_ledger", "fitment_change_impact", *DAILY}
+    opens |= {"product_similarity", "universal_ranking", "cross_vehicle_discovery", "published_embeddings"}
+    opens |= {"embedding_drift", "program_status"}
     assert pools == {name: {"warehouse"} if name in opens else set() for name in ASSETS}
 
 
@@ -179,7 +198,7 @@ def test_definitions_load_without_a_store_and_write_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
-        ("experiment", {*RAW, "experiment_readout", "rollout_stage"}),
+        ("experiment", {*RAW, "experiment_readout", "rollout_stage", "program_status"}),
         ("republish", {"rollout_stage", "recommendation_candidates", "recommendations"}),
         ("watch", set(DAILY)),
     ],
@@ -192,12 +211,42 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
 
 
 def _asked(where, definitions):
-    (sensor,) = (s for s in definitions.sensors if s.name == "rollback_is_published")
+    sensor = next(s for s in definitions.sensors if s.name == "rollback_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     context = dg.build_sensor_context(
         instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
     )
     return sensor.evaluate_tick(context)
+
+
+def _after_failure(where, definitions, partition):
+    sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            definitions.resolve_job_def("weekly"), tags={"dagster/partition": partition} if partition else {}
+        )
+        failed = dg.DagsterEvent(
+            event_type_value="PIPELINE_FAILURE", job_name="weekly", message="failed", event_specific_data=None
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_instance=instance, dagster_run=run, dagster_event=failed
+        ).for_run_failure()
+        return sensor(context)
+
+
+def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
+    where = Installation.create(tmp_path / "store").environment
+    definitions = build_defs(where)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.25)
+    request = _after_failure(where, definitions, "2026-03-02")
+    assert request.partition_key == "2026-03-02"
+    assert "names no week" in _after_failure(where, definitions, None).skip_message
+    _stage(where, "2026-02-23", from_ledger=True, share=0.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
+    _stage(where, "2026-02-23", from_ledger=False, share=1.0)
+    assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
 
 
 def _stage(where, week, **values):

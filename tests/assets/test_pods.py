@@ -227,7 +227,10 @@ def test_memory_is_capped_at_what_was_asked_for_and_cores_are_not(steps):
 
 def test_what_is_served_is_written_under_an_identity_of_its_own(steps):
     writers = {step for step, (_, job) in steps.items() if pod(job)["serviceAccountName"] == "gnn-publish"}
-    assert writers == {"recommendations", "treatment_assignments", "rollout_stage", "cost_ledger"}
+    assert writers == {
+        *("recommendations", "treatment_assignments", "rollout_stage", "cost_ledger"),
+        *("published_embeddings", "product_similarity", "universal_ranking"),
+    }
     assert {pod(job)["serviceAccountName"] for _, job in steps.values()} == {"gnn-step", "gnn-publish"}
 
 
@@ -337,6 +340,8 @@ def test_values_config_and_manifests_name_the_same_things():
     assert launcher["job_namespace"] == settings.namespace
     assert launcher["service_account_name"] in accounts
     assert launcher["run_k8s_config"]["pod_spec_config"]["serviceAccountName"] in accounts
+    claims = {d["metadata"]["name"] for d in manifests() if d["kind"] == "PersistentVolumeClaim"}
+    assert {p.scratch_claim for p in settings.pods.values() if p.scratch_claim} == claims
     named = {settings.step_service_account, *(p.service_account for p in settings.pods.values() if p.service_account)}
     assert named <= accounts
     assert re.search(rf"USER {launcher['security_context']['runAsUser']}\b", containerfile())

@@ -5,6 +5,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import TableNotFoundError, WarehouseError
 from gnn_core.io.warehouse import JobStats, TableName, Warehouse
 
@@ -210,7 +211,9 @@ def test_create_table_as_gives_bigquery_types(any_warehouse, table):
         FROM {t} WHERE id IN UNNEST(@ids) GROUP BY id
     """
     parameters = {"word": "ü", "ids": [1, 3]}
-    stats = any_warehouse.create_table_as(made, sql, parameters=parameters, tables={"t": table}, cluster_by=["k"])
+    stats = any_warehouse.create_table_as(
+        made, sql, parameters=parameters, tables={"t": table}, layout=TableLayout(None, ("k",))
+    )
     assert stats.rows in (None, 2)
     assert any_warehouse.columns(made) == {
         "k": "INT64",

@@ -24,15 +24,21 @@ def _stage(share=0.0, from_ledger=False, needs_decision=False):
     return {"share": share, "from_ledger": from_ledger, "needs_decision": needs_decision, "reason": "why it moved"}
 
 
-def _status(graph="pass", candidate="pass", gate2=None, stage=None, cost=None, cold=0.98, start=True, **more):
+def _status(
+    graph="pass", candidate="pass", gate2=None, stage=None, cost=None, cold=0.98, start=True, tables="raw", tiers=None
+):
     readout = {"state": "no experiment"}
     if gate2 is not None:
         readout = {"state": "read", "as_of": "2026-03-23", "verdict": gate2}
-    chosen = dataclasses.replace(ALL, experiment=settings(start=ALL.experiment.start if start else None))
+    chosen = dataclasses.replace(
+        ALL,
+        experiment=settings(start=ALL.experiment.start if start else None),
+        store=dataclasses.replace(ALL.store, tables=tables),
+    )
     graph = graph if isinstance(graph, dict) else _verdict(graph)
     return program_status(
         as_of="2026-03-02",
-        report={"verdicts": {"graph": graph}, "decision": _verdict(candidate)},
+        report={"verdicts": {"graph": graph}, "decision": _verdict(candidate), "users_by_tier": tiers or {}},
         promoted=candidate == "pass",
         policy="hybrid" if candidate == "pass" else "sql_v5.18",
         readout=readout,
@@ -40,7 +46,6 @@ def _status(graph="pass", candidate="pass", gate2=None, stage=None, cost=None, c
         cost=cost,
         cold_share=cold,
         settings=chosen,
-        **more,
     )
 
 
@@ -95,6 +100,18 @@ def test_gates_that_were_not_judged_or_cannot_be_trusted_show_no_interval():
 )
 def test_reasons_to_stop_are_lit_when_they_apply(values, lit):
     assert [i for i, row in enumerate(_status(**values).stops) if row.applies] == lit
+
+
+def test_what_cold_means_is_said_and_a_store_of_active_users_is_not_called_dense():
+    said = _status(cold=0.92, tiers={"cold": 95, "warm": 5}).cold
+    assert "92.0% of the users are cold, with no event before the as-of date" in said
+    assert "At the cutoff of the held-out window 95.0% were." in said
+    public = _status(cold=0.0, tables="contract", tiers={"cold": 90, "hot": 10})
+    assert public.wait_for_data is None
+    assert "by construction" in public.cold
+    assert "90.0% were" in public.cold
+    # A retailer's own tables without a single cold user are another matter.
+    assert _status(cold=0.0).wait_for_data is not None
 
 
 def test_fewer_cold_users_mean_that_waiting_for_data_has_come_true():

@@ -37,6 +37,7 @@ def store(bigquery_emulator, gcs_emulator, tmp_path_factory):
         patch.setenv(BIGQUERY_GRPC, bigquery_emulator.storage)
         patch.setenv(GCS, gcs_emulator)
         installation = Installation.create(tmp_path_factory.mktemp("cloud") / "store", IN_THE_CLOUD)
+        installation.gnn("init", "--yes")
         installation.gnn("simulate", "tiny")
         printed = installation.gnn("run")
         assert "BLOCKED" not in printed, printed
@@ -67,6 +68,14 @@ def test_the_ledger_the_kept_version_and_the_view_say_the_same(store):
     assert table_digest(store.warehouse, TableName.parse(entry.version)) == live.digest
     assert store.warehouse.row_count(live_table(store.settings)) == live.rows
     assert store.warehouse.row_count(wide_view(store.settings)) == live.users
+
+
+def test_tables_made_beforehand_are_the_ones_that_the_run_filled(store):
+    """With the layout that `gnn init` gave them: rows are appended, and the plan finds nothing to do."""
+    assert "Everything is there; nothing to do." in store.gnn("init")
+    costs = store.warehouse.layout_of(TableName("serving", "cost_ledger"))
+    assert costs == store.settings.layouts.cost_ledger
+    assert store.warehouse.row_count(TableName("serving", "cost_ledger")) > 10
 
 
 def test_no_scratch_table_is_left(store):

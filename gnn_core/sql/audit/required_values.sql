@@ -13,6 +13,7 @@ WHERE
   OR final_score IS NULL
   OR COALESCE(source, '') = ''
   OR COALESCE(reason, '') = ''
+  OR COALESCE(reason_path, '') = ''
   OR price IS NULL
   OR COALESCE(part_type, '') = ''
   OR COALESCE(image_url, '') = ''

@@ -9,6 +9,7 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import TableNotFoundError, WarehouseError
 from gnn_core.io.bigquery import BigQueryWarehouse
 from gnn_core.io.duckdb import DuckDbWarehouse
@@ -60,11 +61,17 @@ def warehouse_of(outcome):
 def test_every_job_is_capped_labelled_and_limited_in_time():
     warehouse, client = warehouse_of(pa.table({"a": [1]}))
     stats = warehouse.create_table_as(
-        TABLE, "SELECT @a AS a FROM {t}", parameters={"a": 1}, tables={"t": TABLE}, cluster_by=["a"], label="My Label é"
+        TABLE,
+        "SELECT @a AS a FROM {t}",
+        parameters={"a": 1},
+        tables={"t": TABLE},
+        layout=TableLayout("MONTH(t)", ("a",)),
+        label="My Label é",
     )
     ((text, config, location),) = client.asked
     assert text == (
-        "CREATE OR REPLACE TABLE `test-project.work.t` CLUSTER BY `a` AS\nSELECT @a AS a FROM `test-project.work.t`"
+        "CREATE OR REPLACE TABLE `test-project.work.t` PARTITION BY TIMESTAMP_TRUNC(`t`, MONTH) CLUSTER BY `a` AS\n"
+        "SELECT @a AS a FROM `test-project.work.t`"
     )
     assert config.maximum_bytes_billed == 12345
     assert config.labels == {"application": "tests", "statement": "my-label-"}
@@ -127,7 +134,7 @@ def test_values_of_parameters_are_not_logged(caplog):
 def test_hostile_names_never_reach_bigquery(name):
     warehouse, client = warehouse_of(pa.table({"a": [1]}))
     with pytest.raises(WarehouseError, match="my label: column"):
-        warehouse.create_table_as(TABLE, "SELECT 1 AS a", cluster_by=[name], label="my label")
+        warehouse.create_table_as(TABLE, "SELECT 1 AS a", layout=TableLayout(None, (name,)), label="my label")
     with pytest.raises(WarehouseError):
         warehouse.list_tables(name)
     with pytest.raises(WarehouseError):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
+from gnn_core.config.tables import TableLayout
 from gnn_core.errors import WarehouseError
 from gnn_core.io.dialect import to_duckdb
 from gnn_core.io.duckdb import DuckDbWarehouse
@@ -162,5 +163,5 @@ def test_sql_cannot_reach_the_callers_variables_or_files(warehouse, tmp_path):
 
 def test_cluster_by_must_name_a_column(warehouse):
     warehouse.ensure_dataset("types")
-    with pytest.raises(WarehouseError, match="cluster_by names b"):
-        warehouse.create_table_as(TableName("types", "c"), "SELECT 1 AS a", cluster_by=["b"])
+    with pytest.raises(WarehouseError, match="layout names b, no column of"):
+        warehouse.create_table_as(TableName("types", "c"), "SELECT 1 AS a", layout=TableLayout(None, ("b",)))

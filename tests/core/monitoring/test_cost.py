@@ -6,7 +6,19 @@ import datetime as dt
 import pytest
 
 from gnn_core.errors import DataError
-from gnn_core.monitoring.cost import CPU, GPU, QUERY, STORAGE, append_charges, charge, month_cost, read_charges
+from gnn_core.monitoring.cost import (
+    CPU,
+    GPU,
+    QUERY,
+    STORAGE,
+    append_charges,
+    charge,
+    month_cost,
+    months,
+    read_charges,
+    step_charges,
+    storage_charges,
+)
 from tests.core.experiment.experiment_world import ALL
 
 PRICES = ALL.cost
@@ -82,3 +94,35 @@ def test_a_step_that_is_repeated_is_charged_once(any_warehouse, dataset):
     assert append_charges(any_warehouse, settings, [first, second]) == 1
     assert append_charges(any_warehouse, settings, []) == 0
     assert read_charges(any_warehouse, settings) == [first, second]
+
+
+def test_storage_is_charged_for_the_time_between_two_readings():
+    stored = {"embeddings": 10 * 2**30}
+    first = storage_charges(stored, [], at=AT, run_id="r1", settings=PRICES)
+    assert [(c.asset, c.kind, c.quantity) for c in first] == [("embeddings", STORAGE, 0.0)]
+    week = AT + dt.timedelta(days=6)
+    (second,) = storage_charges(stored, [*first, _charge(CPU, 9, at=week)], at=week, run_id="r2", settings=PRICES)
+    assert second.quantity == 6 * 10 * 2**30
+    assert second.usd == pytest.approx(0.02 * 10 * 6 / 30)
+    (late,) = storage_charges(stored, first, at=AT + dt.timedelta(days=400), run_id="r3", settings=PRICES)
+    assert late.quantity == 30 * 10 * 2**30
+
+
+def _steps(seconds, on_gpu):
+    return step_charges(seconds, on_gpu, at=AT, run_id="r", settings=PRICES)
+
+
+def test_a_gpu_is_charged_where_it_was_used_alone():
+    spent = {"gnn_checkpoint": 3600.0, "sql_scores": 3600.0}
+    found = {
+        c.asset: (c.kind, c.usd) for c in step_charges(spent, {"gnn_checkpoint"}, at=AT, run_id="r", settings=PRICES)
+    }
+    assert found == {"gnn_checkpoint": (GPU, 0.6), "sql_scores": (CPU, 0.2)}
+    assert {c.kind for c in _steps(spent, set())} == {CPU}
+
+
+def test_months_are_summed_oldest_first():
+    old = _charge(CPU, 3600, at=dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC))
+    found = months([_charge(CPU, 3600), old, _charge(QUERY, 2**40)])
+    assert list(found) == ["2026-01", "2026-03"]
+    assert found["2026-03"] == pytest.approx(6.45)

@@ -16,7 +16,7 @@ def _turn(seed, d=8):
 
 
 def _drift(old, new, k=10, sample=200):
-    return vector_drift(old, new, neighbours=k, sample=sample, seed=1)
+    return vector_drift(old, new, neighbours=k, sample=sample, bins=10, seed=1)
 
 
 def test_a_space_that_only_turned_has_not_drifted():

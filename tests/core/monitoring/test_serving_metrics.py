@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gnn_core.errors import ContractError, DataError
-from gnn_core.monitoring.serving import click_rates, gini, intra_list_distance, serving_metrics
+from gnn_core.monitoring.serving import gini, intra_list_distance, score_stability, serving_metrics
 from gnn_core.monitoring.shadow import compare_lists
 
 
@@ -25,11 +25,12 @@ def _rows(*lists, tier="cold", source="hybrid"):
 
 def test_metrics_by_hand():
     rows = _rows(("u1", "abc"), ("u2", "abd"))
-    found = serving_metrics(rows, eligible_products=8, cold_users=4, fallback_N=np.array([True] + [False] * 5))
+    fallback = np.array([True] + [False] * 5)
+    found = serving_metrics(rows, eligible_products=8, cold_users=4, base_users=5, fallback_N=fallback)
     assert (found.users, found.slots, found.products) == (2, 6, 4)
     assert found.catalogue_coverage == 0.5
     assert found.part_types_per_list == 3
-    assert found.cold_coverage == 0.5
+    assert (found.cold_coverage, found.coverage) == (0.5, 0.4)
     assert found.fallback_share == pytest.approx(1 / 6)
     assert found.users_by_source == {"hybrid": 2}
     assert found.intra_list_distance is None
@@ -55,18 +56,36 @@ def test_distance_within_a_list_by_hand():
 
 def test_no_cold_user_is_no_coverage_and_no_row_is_an_error():
     rows = _rows(("u1", "abc"), tier="hot")
-    assert serving_metrics(rows, eligible_products=3, cold_users=0, fallback_N=np.zeros(3, bool)).cold_coverage is None
+
+    def measured(rows=rows, n=3, eligible=3):
+        return serving_metrics(
+            rows, eligible_products=eligible, cold_users=0, base_users=1, fallback_N=np.zeros(n, bool)
+        )
+
+    assert (measured().cold_coverage, measured().coverage) == (None, 1.0)
     with pytest.raises(DataError, match="empty"):
-        serving_metrics(rows.iloc[:0], eligible_products=3, cold_users=0, fallback_N=np.zeros(0, bool))
+        measured(rows.iloc[:0], 0)
     with pytest.raises(DataError, match="3 products are recommended and 2"):
-        serving_metrics(rows, eligible_products=2, cold_users=0, fallback_N=np.zeros(3, bool))
+        measured(eligible=2)
     with pytest.raises(ContractError, match="source"):
-        serving_metrics(rows.drop(columns="source"), eligible_products=3, cold_users=0, fallback_N=np.zeros(3, bool))
+        measured(rows.drop(columns="source"))
 
 
-def test_rates_without_a_denominator_are_none():
-    assert click_rates(0, 0, 0, 0, 0) == dict.fromkeys(click_rates(1, 1, 1, 1, 1))
-    assert click_rates(100, 20, 5, 2, 50)["clicks per send"] == 0.05
+def test_scores_are_compared_within_a_policy_and_beside_chance():
+    rng = np.random.default_rng(3)
+    before = pd.DataFrame({"source": ["hybrid"] * 4_000, "final_score": rng.normal(size=4_000)})
+    same = pd.DataFrame({"source": ["hybrid"] * 4_000, "final_score": rng.normal(size=4_000)})
+    other = pd.DataFrame({"source": ["sql_v5.18"] * 100, "final_score": rng.normal(50, 1, size=100)})
+    found = score_stability(before, pd.concat([same, other]), bins=10, confidence=0.999)
+    assert set(found) == {"hybrid"}
+    assert found["hybrid"]["psi"] < found["hybrid"]["by_chance"] < 0.02
+    moved = score_stability(before, same.assign(final_score=same["final_score"] + 1), bins=10, confidence=0.999)
+    assert moved["hybrid"]["psi"] > 0.25
+
+
+def test_users_who_share_a_score_are_one_draw():
+    alike = pd.DataFrame({"source": ["hybrid"] * 1_000, "final_score": [1.0, 2.0] * 500})
+    assert score_stability(alike, alike, bins=10, confidence=0.999)["hybrid"]["by_chance"] > 10
 
 
 def test_the_same_table_differs_in_nothing():

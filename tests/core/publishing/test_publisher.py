@@ -70,7 +70,8 @@ def test_wide_view_has_one_row_a_user(warehouse, settings):
     assert wide["u09"]["rec1_source"] == "sql_v5.18"
     short = wide["u10"]
     assert short["fitment_count"] == 3
-    assert [short[f"rec4_{c}"] for c in ("sku", "price", "score", "image", "source")] == [None] * 5
+    assert [short[f"rec4_{c}"] for c in ("sku", "price", "score", "image", "source", "reason")] == [None] * 6
+    assert first["rec2_reason"] == "popular for your vehicle"
 
 
 def test_view_follows_the_live_table(warehouse, settings):

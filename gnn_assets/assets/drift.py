@@ -1,0 +1,136 @@
+"""embedding_drift, input_drift: is what is served still what was judged, on the inputs that it was judged on?"""
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from gnn_assets import metadata, models
+from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
+from gnn_assets.resources import RAW, Platform, Week
+from gnn_core.errors import ArtifactError
+from gnn_core.evaluation.promotion import Decision
+from gnn_core.io.artifacts import Artifact, json_bytes
+from gnn_core.monitoring.embeddings import EmbeddingDrift
+from gnn_core.monitoring.embeddings import embedding_drift as compare_vectors
+from gnn_core.monitoring.inputs import Holdings
+from gnn_core.monitoring.inputs import input_drift as compare_inputs
+from gnn_core.publishing.state import read_ledger
+
+
+def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """embedding_drift, input_drift."""
+    last_week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="monitoring",
+        deps=["promoted_model", "embeddings"],
+        kinds={"python"},
+        owners=OWNERS,
+        pool=WAREHOUSE_POOL,
+        code_version="1",
+    )
+    def embedding_drift(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Norms, directions and neighbourhoods of the model that is to be served, against the one published last.
+
+        Before anything was published it is compared with the model that gate 1 judged, which was fitted a window
+        earlier. A retrained space turns: directions are compared after the best rotation, neighbourhoods need none.
+        """
+        week = platform.week(context)
+        promoted = week.read("promoted_model")
+        content, inputs = _embeddings(week, promoted)
+        artifact = week.write("embedding_drift", {"drift.json": json_bytes(content)}, inputs=inputs)
+        kinds = [{"vectors": kind, **values} for kind, values in content.get("kinds", {}).items()]
+        return dg.MaterializeResult(
+            metadata={
+                "state": str(content["state"]),
+                "compared_with": str(content.get("reference", "nothing")),
+                "drift": metadata.rows(pd.DataFrame(kinds)),
+                "breaks": " ".join(content.get("breaks", ())) or "no limit",
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    @dg.asset(
+        partitions_def=weekly,
+        group_name="monitoring",
+        deps=["temporal_split", dg.AssetDep("input_drift", partition_mapping=last_week)],
+        kinds={"python"},
+        owners=OWNERS,
+        code_version="1",
+    )
+    def input_drift(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """PSI of the week's events against the weeks before, and of catalogue and ownership against last week's.
+
+        Each stands beside what chance alone would give for so many users, so that a small week raises no alarm.
+        """
+        week = platform.week(context)
+        holdings, why = _holdings(week)
+        found = compare_inputs(
+            week.snapshot(),
+            np.datetime64(week.settings.sources.event_stream_start),
+            week.settings.monitoring,
+            holdings=holdings,
+        ).as_json() | {"holdings": why}
+        artifact = week.write("input_drift", {"drift.json": json_bytes(found)}, inputs=[week.read("temporal_split")])
+        return dg.MaterializeResult(
+            metadata={
+                "worst": found["worst"]["sentence"] if found["worst"] else "no input has enough rows to tell",
+                "reference_weeks": found["weeks"],
+                "catalogue_and_ownership": why,
+                "inputs": metadata.rows(pd.DataFrame(found["inputs"]).drop(columns="sentence", errors="ignore")),
+                **metadata.artifact(artifact),
+            },
+            data_version=dg.DataVersion(artifact.version),
+        )
+
+    return [embedding_drift, input_drift]
+
+
+def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, object], list[Artifact]]:
+    """What the artifact says, and what it was made from."""
+    decision = Decision.from_json(promoted.json("decision.json"))
+    if not decision.needs_graph:
+        return {"state": f"{decision.policy} is served: it has no vectors"}, [promoted]
+    reference, words = _published_before(week), "the model published last"
+    if reference is None:
+        reference, words = week.read("embeddings"), "the model that gate 1 judged, since none was published before"
+    found = compare_vectors(
+        models.stored_vectors(reference), models.stored_vectors(promoted), week.settings.monitoring,
+        reference=f"{words} ({reference.key})", seed=week.settings.training.seed,
+    )  # fmt: skip
+    content: dict[str, object] = found.as_json() if isinstance(found, EmbeddingDrift) else {"state": found}
+    return content, [promoted, reference]
+
+
+def _published_before(week: Week) -> Artifact | None:
+    """The promoted model of the newest earlier week whose table went live; None when no graph model ever did."""
+    published = {entry.run_id for entry in read_ledger(week.warehouse, week.settings)}
+    for key in reversed([w for w in week.store.weeks() if w < week.key]):
+        if not week.store.exists(key, "promoted_model") or not week.store.exists(key, "recommendation_candidates"):
+            continue
+        try:
+            staged = week.store.read(key, "recommendation_candidates").json("staged.json")
+            model = week.store.read(key, "promoted_model")
+        except ArtifactError:
+            # Made with other settings: no model of today's kind.
+            continue
+        if staged["run_id"] in published and "products.parquet" in model.manifest.files:
+            return model
+    return None
+
+
+def _holdings(week: Week) -> tuple[tuple[Holdings, Holdings] | None, str]:
+    """Catalogue and ownership of last week and of this one, and a phrase; None when last week was not snapshotted."""
+    tables = ("users", "vehicles", "ownership", "products")
+    if not all(week.store.exists(week.previous_key, name) for name in RAW):
+        return None, f"{week.previous_key} was not snapshotted: nothing to compare catalogue and ownership with"
+    try:
+        before = week.at(week.previous_key).frames(*tables)
+    except ArtifactError as error:
+        # Other settings give other rows: no drift of the inputs.
+        return None, str(error)
+    eligibility = week.settings.eligibility
+    pair = Holdings.of(before, eligibility), Holdings.of(week.frames(*tables), eligibility)
+    return pair, f"compared with {week.previous_key}"

@@ -1,0 +1,75 @@
+"""Checks of what the embeddings say beside the lists. They inform: nothing that is e-mailed depends on them."""
+
+import dagster as dg
+
+from gnn_assets.policy import WAREHOUSE_POOL
+from gnn_assets.resources import Platform, Week
+from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
+from gnn_core.io.warehouse import TableName
+from gnn_core.publishing.side_tables import SideRule, ask
+
+
+def discovery_checks() -> list[dg.AssetChecksDefinition]:
+    """The rules of the side tables, asked of what is served; coverage; whether the weight in use pays."""
+
+    def rule_check(asset: str, setting: str, rule: SideRule) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=asset, name=rule.name, description=rule.sentence, pool=WAREHOUSE_POOL)
+        def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+            week = platform.week(context)
+            table = TableName(week.settings.warehouse.serving_dataset, getattr(week.settings.discovery, setting))
+            names = {name: week.tables.table(name) for name in ("products", "vehicles", "fitment")}
+            (verdict,) = ask(week.warehouse, table, [rule], names)
+            return dg.AssetCheckResult(
+                passed=verdict.passed,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=rule.sentence if verdict.passed else f"{verdict.n_bad:,} offend: {rule.sentence}",
+                metadata={"offenders": verdict.n_bad, "examples": "; ".join(verdict.examples)},
+            )
+
+        return check
+
+    @dg.asset_check(asset="product_similarity", description="Nearly every product has a similar one.")
+    def products_have_neighbours(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        return _covered(platform.week(context), "product_similarity", "products")
+
+    @dg.asset_check(asset="user_similarity", description="Nearly every group of users has a similar one.")
+    def groups_have_neighbours(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        return _covered(platform.week(context), "user_similarity", "groups of users")
+
+    @dg.asset_check(
+        asset="universal_ranking",
+        description="The universal ranking has weight 0 in the score, or its weight pays on validation beyond chance.",
+    )
+    def the_weight_pays_or_is_zero(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        week = platform.week(context)
+        facts = week.read("universal_ranking").json("facts.json")
+        weight = f"{facts['weight']:g}"
+        lift = facts["added"].get(weight)
+        if facts["weight"] == 0:
+            passed, words = True, "discovery.universal_weight is 0: the ranking is no part of the score."
+        elif lift is None or lift["low"] is None:
+            passed, words = False, f"Weight {weight} was not measured; add it to discovery.universal_weights."
+        else:
+            passed = lift["low"] > 0
+            words = (
+                f"Weight {weight} lifts Recall@10 on validation by {lift['estimate']:+.1%}, from {lift['low']:+.1%}."
+            )
+        return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, description=words)
+
+    return [
+        *(rule_check("product_similarity", "similarity_table", rule) for rule in SIMILARITY_RULES),
+        *(rule_check("universal_ranking", "universal_table", rule) for rule in UNIVERSAL_RULES),
+        products_have_neighbours,
+        groups_have_neighbours,
+        the_weight_pays_or_is_zero,
+    ]
+
+
+def _covered(week: Week, asset: str, what: str) -> dg.AssetCheckResult:
+    share, expected = week.read(asset).json("facts.json")["covered"], week.settings.discovery.min_covered
+    return dg.AssetCheckResult(
+        passed=share >= expected,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{share:.1%} of the {what} have a neighbour; at least {expected:.0%} are expected.",
+        metadata={"share": share, "threshold": expected},
+    )
