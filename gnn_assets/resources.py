@@ -98,7 +98,7 @@ class Week:
         return self.store.read_all(self.key, [*RAW, name])[name]
 
 
-def job_labels(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> dict[str, str]:
+def job_labels(context: "StepContext") -> dict[str, str]:
     """Labels of every job that a step starts in the warehouse, by which cost is told apart."""
     return {RUN_LABEL: label_value(context.run.run_id), STEP_LABEL: label_value(context.op_def.name)}
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from gnn_assets import metadata, models
 from gnn_assets.partitions import as_of
-from gnn_assets.policy import OWNERS, RETRY, WAREHOUSE_POOL
+from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.errors import ArtifactError, GnnCoreError, WarehouseBusyError
 from gnn_core.experiment.serving_arms import ServingArms, serving_arms
@@ -26,6 +26,8 @@ from gnn_core.scoring.shards import Shard, merge, shard_count, users_of_shard
 from gnn_core.snapshot import Snapshot
 
 PLAN = "recommendation_plan"
+SHARD_RETRY = dg.RetryPolicy(max_retries=2, delay=1.0)
+"""Of one shard, wherever it runs: the others are not made again because one lost its process."""
 SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish", "discovery")
 
 
@@ -62,7 +64,7 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
         name="score_shard",
         ins={"planned": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
-        retry_policy=RETRY,
+        retry_policy=SHARD_RETRY,
     )
     def score_shard(context: dg.OpExecutionContext, platform: Platform) -> None:
         """Lists of one shard's users."""
