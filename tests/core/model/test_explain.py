@@ -31,7 +31,7 @@ def test_parts_and_what_is_left_add_up_to_the_score(fitted):
     settings = small_settings().model
     user, product = model.user_vectors(audience), model.product_vectors()
     first, last = settings.vehicle_factors, settings.vehicle_factors + len(PRODUCT_FEATURES)
-    learned_from = last + 1 + settings.item_factors + settings.spectral_factors
+    learned_from = product.shape[1] - 1 - (settings.output_dim + 2)  # two more for the slack; the last is the bias
     popularity = user[:, first:last] @ product[:, first:last].T
     learned = user[:, learned_from:] @ product[:, learned_from:].T
     left_N = (popularity + learned).ravel()
