@@ -48,7 +48,7 @@ def daily_assets(daily: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinitio
             f"day-{context.partition_key}", "freshness", {"freshness.json": json_bytes(content)}
         )
         return dg.MaterializeResult(
-            metadata={f.what: f.sentence for f in found} | metadata.artifact(artifact),
+            metadata={**{f.what: f.sentence for f in found}, **metadata.artifact(artifact)},
             data_version=dg.DataVersion(artifact.version),
         )
 

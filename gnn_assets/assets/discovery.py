@@ -1,5 +1,7 @@
 """Similar products and users, the universal ranking, cross-vehicle discovery: what embeddings say beside lists."""
 
+from typing import Any
+
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -117,7 +119,9 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
             ),
             "added": universal.added_to(chosen, graph, panel, settings.discovery.universal_weights, settings),
         }
-        facts = {name: {f"{k:g}": lift.as_json() for k, lift in of.items()} for name, of in lifts.items()}
+        facts: dict[str, Any] = {
+            name: {f"{k:g}": lift.as_json() for k, lift in of.items()} for name, of in lifts.items()
+        }
         facts |= {"baskets": judged.baskets, "spread": spread, "weight": settings.discovery.universal_weight}
         artifact = week.write(
             "universal_ranking",

@@ -70,6 +70,8 @@ class ModelSettings:
     """A product in a history is divided by this power of its degree: what everybody takes tells little."""
     spectral_out_exponent: float
     """A product that is asked for is multiplied by this power of its degree: what is taken often is taken again."""
+    spectral_in_windows: bool
+    """Also where earlier windows teach; false = only where hidden pairs do."""
     sparse_terms: bool
     """Beside the dot product, a user's own events and the item graph's nearest products, term by term."""
     item_attribute_weight: float

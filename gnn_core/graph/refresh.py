@@ -177,7 +177,7 @@ def _rows(events: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
 
 
 def _added(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([left, right]).groupby(KEY, as_index=False, sort=True)["n"].sum()
+    return pd.concat([left, right]).groupby(KEY, sort=True)["n"].sum().reset_index()
 
 
 def _difference(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

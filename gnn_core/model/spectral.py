@@ -28,8 +28,8 @@ from gnn_core.config.learning import ModelSettings
 from gnn_core.model.factors import truncated_svd
 from gnn_core.snapshot import Events
 
-SELF_CLOSENESS = 100.0
-"""What a product says of itself, on average over what was taken: makes weights comparable from store to store."""
+SELF_CLOSENESS = 10.0
+"""What a product says of itself, on average over what was taken: a weight is then about 1, whatever the store."""
 _PASSES = 4
 _NOTHING = 1e-6
 """Singular values lie in [0, 1]; below this they are rounding, and their vectors arbitrary."""

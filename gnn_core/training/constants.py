@@ -103,7 +103,7 @@ class ConstantMaker:
             first = self._evidence(later.take(~known_U[later.user_E]))
             rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
             parts.append(self._choices(features, first, rng))
-            windows.append(self._window(past, start, later, features, paths))
+            windows.append(self._window(past, start, later, features, paths, timeless=False))
         timeless = not any(len(window.queries_C) for window in windows)
         if timeless:
             windows = [self._hidden_pairs(paths)]
@@ -129,7 +129,7 @@ class ConstantMaker:
         items = self._item_graph(events, model.item_factors)
         items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        smooth = self._spectral(events)
+        smooth = self._spectral(events, weights.intent.by_name["spectral"] != 0)
         return Constants(Factors(*single, smooth.in_PF, smooth.out_PF), items, self.score_weights(weights))
 
     def score_weights(self, weights: Weights) -> ScoreWeights:
@@ -184,10 +184,12 @@ class ConstantMaker:
         # Beside the users, not in their factors: a product that nobody has taken yet is near by its name alone.
         return replace(items, near_PP=sparse.csr_matrix(items.near_PP + weight * names.alike_PP))
 
-    def _spectral(self, events: Events) -> SpectralFactors:
+    def _spectral(self, events: Events, counts: bool) -> SpectralFactors:
+        """Of no dimension where they count for nothing."""
         shape = (len(self._train.user_ids), self._fitting.n_products)
-        seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
-        return spectral_factors(seen, shape, self._settings.model, self._settings.training.seed)
+        if not counts:
+            return SpectralFactors(*np.zeros((2, shape[1], 0), dtype=np.float32))
+        return spectral_factors(events, shape, self._settings.model, self._settings.training.seed)
 
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
@@ -208,13 +210,20 @@ class ConstantMaker:
         hidden_E = hidden_events(train.events, self._fitting.n_products, self._settings.history.hidden_share, rng)
         past = replace(train, events=train.events.take(~hidden_E))
         features = self._features(past.events, train.as_of)
-        window = self._window(past, train.as_of, train.events.take(hidden_E), features, paths)
+        window = self._window(past, train.as_of, train.events.take(hidden_E), features, paths, timeless=True)
         return replace(window, excluded_CP=window.queries_C.all_RP)
 
     def _window(
-        self, past: Snapshot, start: np.datetime64, later: Events, features: PathFeatures, paths: PathWeights
+        self,
+        past: Snapshot,
+        start: np.datetime64,
+        later: Events,
+        features: PathFeatures,
+        paths: PathWeights,
+        *,
+        timeless: bool,
     ) -> Window:
-        """What users with a past did in one window."""
+        """What users with a past did in one window; `timeless`: what they did that was hidden."""
         counted = [EVENT_TYPES.index(kind) for kind in self._settings.evaluation.positive_events]
         known_U = np.zeros(len(self._train.user_ids), dtype=bool)
         known_U[past.events.user_E] = True
@@ -234,7 +243,7 @@ class ConstantMaker:
             taken_CP=sparse.csr_matrix((pairs.weight_K, (pairs.user_K, pairs.product_K)), shape=shape),
             excluded_CP=_marked(bought, shape),
             items=self._item_graph(past.events, self._settings.model.item_factors),
-            spectral=self._spectral(past.events),
+            spectral=self._spectral(past.events, self._settings.model.spectral_in_windows or timeless),
             lift_SP=paths.lift(features, self._fitting),
             product_PK=features.product_PK,
             fits_SP=self._structure.fits_SP,

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 from gnn_assets.cli.main import app
 from gnn_assets.environment import Environment
 from gnn_assets.resources import Platform
+from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.errors import ConfigError
+from gnn_core.io.artifacts import parquet_bytes
+from gnn_core.stores.public import load_store
 from tests.core.benchmark.files import write_cold_store
 from tests.fixtures.installation import Installation
 
@@ -75,6 +78,23 @@ def test_mistakes_are_told_plainly(installed: Path) -> None:
     assert (done.exit_code, "name the folder of the data sets with --from" in done.output) == (1, True)
     done = CliRunner().invoke(app, ["bench", "search"])
     assert (done.exit_code, "holds no snapshot of a week" in done.output) == (1, True)
+
+
+def test_a_search_of_the_state_directorys_own_store_reads_its_newest_snapshot(installed: Path) -> None:
+    store = load_store("tiny", installed, cold_share=0.5)
+    (installed / "installed" / "state").mkdir(exist_ok=True)
+    Installation(installed / "installed").profile(store.profile)
+    where = Environment.from_variables()
+    settings = where.settings()
+    artifacts = where.artifacts(settings)
+    for name in SNAPSHOT_TABLES:
+        content = parquet_bytes(store.tables[name])
+        artifacts.write(str(settings.store.first_week), f"raw_{name}", {f"{name}.parquet": content})
+    done = CliRunner().invoke(app, ["bench", "search", "--point", "decay_7", "--seeds", "1"])
+    assert done.exit_code == 0, done.output
+    assert (where.state_dir / f"searched_{settings.store.name}.yaml").is_file()
+    again = CliRunner().invoke(app, ["bench", "search", "--point", "decay_7", "--seeds", "1"])
+    assert "2 of them there already" in again.output
 
 
 def test_an_overlay_is_read_only_when_it_is_named(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
-FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4}
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4, "spectral_in_windows": True}
 CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
 # Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
 STORE: dict[str, Any] = {
@@ -186,6 +186,20 @@ def test_hidden_pairs_do_not_describe_themselves(monkeypatch):
 def test_where_a_window_teaches_no_pair_is_hidden():
     got = learn(store())
     assert [w.taken_CP.shape[0] for w in got.windows] == [3, 0]
+
+
+def test_the_smooth_part_costs_nothing_where_it_counts_for_nothing():
+    """With windows it has no dimension unless it is asked for; with hidden pairs it has all of them."""
+    assert learn(store()).windows[0].spectral.in_PF.shape == (4, 0)
+    asked = learn(store(), settings_of(spectral_in_windows=True))
+    assert asked.windows[0].spectral.in_PF.shape == (4, 6)
+    hidden = make_snapshot(**(STORE | {"events": TIMELESS}))
+    got = learn(hidden)
+    assert got.windows[0].spectral.out_PF.shape == (4, 6)
+    for train, weights, dimensions in ((store(), learn(store()).weights, 0), (hidden, got.weights, 6)):
+        assert weights is not None
+        factors = ConstantMaker(train, settings_of(), build_structure(train)).make(train.events, weights).factors
+        assert factors.in_PF.shape == factors.out_PF.shape == (4, dimensions)
 
 
 # Folds
