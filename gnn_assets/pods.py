@@ -45,7 +45,12 @@ def executor(settings: KubernetesSettings, assets: Iterable[Any], scratch: str) 
 
 def step_names(assets: Iterable[Any]) -> list[str]:
     """Names of the steps behind assets and checks, as dagster-k8s asks for them, sorted."""
-    return sorted({a.node_def.name for a in assets})
+    return sorted({name for a in assets for name in _ops(a.node_def)})
+
+
+def _ops(node: Any) -> Iterable[str]:
+    """An asset that is made in several steps has one op each."""
+    return [node.name] if isinstance(node, dg.OpDefinition) else [op.name for op in node.iterate_op_defs()]
 
 
 def executor_config(settings: KubernetesSettings, steps: Iterable[str], scratch: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """recommendation_candidates: everyone's lists, made in shards, merged, and staged in one table for the audit.
 
-Three kinds of steps. `plan` opens the warehouse once: it counts SQL's popularity and fixes run id, moment and number of
-shards. `score_shard`, one a shard, needs CPU and the artifact store only, so it runs anywhere; one that fails is tried
-again alone. `merge` refuses what is not exactly the planned shards, and stages the rows.
+Three kinds of steps. `plan_shards` opens the warehouse once: it counts SQL's popularity, and fixes run id, moment and how many
+shards there are. `score_shard`, one a shard, needs CPU and the artifact store only, so it runs anywhere; one that fails is
+tried again alone. `merge_shards` refuses what is not exactly the planned shards, and stages the rows.
 Between steps everything goes through the artifact store, whose lineage says which plan a shard was made for.
 """
 
@@ -26,8 +26,8 @@ from gnn_core.scoring.shards import Shard, merge, shard_count, users_of_shard
 from gnn_core.snapshot import Snapshot
 
 PLAN = "recommendation_plan"
-SHARD_RETRY = dg.RetryPolicy(max_retries=2, delay=1.0)
-"""Of one shard, wherever it runs: the others are not made again because one lost its process."""
+RETRY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""Of a shard: it only reads and writes artifacts, so that trying it again does no harm."""
 SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish", "discovery")
 
 
@@ -35,7 +35,7 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
     """recommendation_candidates."""
 
     @dg.op(
-        name="plan",
+        name="plan_shards",
         ins={"promoted_model": dg.In(dg.Nothing), "rollout_stage": dg.In(dg.Nothing)},
         out=dg.DynamicOut(dg.Nothing),
         pool=WAREHOUSE_POOL,
@@ -64,7 +64,7 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
         name="score_shard",
         ins={"planned": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
-        retry_policy=SHARD_RETRY,
+        retry_policy=RETRY,
     )
     def score_shard(context: dg.OpExecutionContext, platform: Platform) -> None:
         """Lists of one shard's users."""
@@ -78,7 +78,7 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
             raise dg.Failure(f"{key}: {error}", allow_retries=False) from error
 
     @dg.op(
-        name="merge",
+        name="merge_shards",
         ins={"scored": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         pool=WAREHOUSE_POOL,

@@ -226,7 +226,7 @@ def test_a_model_made_from_other_tables_of_the_week_serves_nobody(published_copy
     assert execute(published_copy, SIMULATED, assets=[dg.AssetKey("raw_users")]).success
     result = execute(published_copy, SIMULATED, assets=[CANDIDATES, LIVE])
     assert "2026-02-23/promoted_model was made from 2026-02-23/raw_users at version" in refusal(
-        result, "recommendation_candidates.plan"
+        result, "recommendation_candidates.plan_shards"
     )
     assert done(result) == set()
     assert published_copy.live == before

@@ -38,11 +38,11 @@ def test_out_of_memory_in_training_fails_the_run_after_its_tries(stack, before):
 
 def test_a_pod_deleted_while_it_works_is_replaced_by_a_new_try_of_its_step(stack, before):
     run = stack.launch("republish")
-    pod = running(stack, run, "recommendation_candidates")
+    pod = running(stack, run, "recommendation_candidates.merge_shards")
     stack.space.core.delete_namespaced_pod(pod.metadata.name, stack.space.name, grace_period_seconds=0)
     assert stack.end_of(run, 600) == "SUCCESS", stack.story(run)
     restarted = [e for e in stack.events(run) if e["eventType"] == "STEP_RESTARTED"]
-    assert [e["stepKey"] for e in restarted] == ["recommendation_candidates"]
+    assert [e["stepKey"] for e in restarted] == ["recommendation_candidates.merge_shards"]
     after = stack.published()
     assert (after["run_id"], after["digest"]) == (run, before["digest"])
 
