@@ -78,7 +78,7 @@ def build_defs(where: Environment) -> dg.Definitions:
             *source_checks(),
             *fact_checks(),
             *decision_checks(),
-            audit_checks(),
+            audit_checks(settings),
             *experiment_checks(),
             *monitoring_checks(),
             *discovery_checks(),

@@ -106,6 +106,10 @@ def last_week(week: Week, artifact: str, role: str) -> tuple[Checkpoint | None, 
     return stored_checkpoint(found, chosen[-1]), f"warm start from {found.key}, {chosen[-1]}, {found.version[:12]}"
 
 
+def _sql_version(selection: Selection) -> str:
+    return selection.baseline.removeprefix("sql_")
+
+
 @dataclass(frozen=True)
 class Served:
     """The policies of the as-of refit."""
@@ -116,14 +120,30 @@ class Served:
     source: str
 
 
-def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact) -> Served:
-    """The promoted policy and its components, fitted on everything before the as-of date."""
+def counted_sql(week: Week, snapshot: Snapshot, promoted: Artifact) -> pa.Table:
+    """The popularity by segment of the SQL version that is served or blended, counted in the warehouse."""
+    selection = Selection.from_json(promoted.json("selection.json"))
+    sql = SqlRecommender(week.warehouse, week.tables, _sql_version(selection), week.settings)
+    sql.fit(snapshot)
+    assert sql.segment_scores is not None
+    return sql.segment_scores
+
+
+def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact, counted: pa.Table | None = None) -> Served:
+    """The promoted policy and its components, fitted on everything before the as-of date.
+
+    Args:
+        counted: what `counted_sql` gave; None = count again. With it nothing is asked of the warehouse.
+    """
     decision = Decision.from_json(promoted.json("decision.json"))
     selection = Selection.from_json(promoted.json("selection.json"))
     settings = with_selection(week.settings, selection)
     eligible_P = eligible_products(week, snapshot)
-    sql = sql_maker(week)(selection.baseline.removeprefix("sql_"))
-    sql.fit(snapshot)
+    sql = SqlRecommender(week.warehouse, week.tables, _sql_version(selection), week.settings)
+    if counted is None:
+        sql.fit(snapshot)
+    else:
+        sql.fit_from(counted, snapshot)
     if not decision.promoted:
         return Served(sql, sql, None, sql.name)
     if decision.policy == "smoother":

@@ -28,7 +28,7 @@ class Program:
     parts: dict[str, Artifact]
     as_of: dt.date
 
-    def json(self, name: str, file: str) -> Any | None:
+    def json(self, name: str, file: str) -> Any:
         """Content of a part; None where no week has it."""
         return self.parts[name].json(file) if name in self.parts else None
 

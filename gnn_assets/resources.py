@@ -21,6 +21,7 @@ from gnn_core.io.warehouse import Warehouse, label_value
 from gnn_core.snapshot import Snapshot, build_snapshot
 from gnn_core.stores.week import WeekTables
 
+StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 RAW = tuple(f"raw_{name}" for name in SNAPSHOT_TABLES)
 """Artifacts of the contract tables."""
 
@@ -103,9 +104,11 @@ def job_labels(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
 
 def _partition_of(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, where: Environment, settings: Settings
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext,
+    where: Environment,
+    settings: Settings,
 ) -> str:
-    """The week of an asset's step; of a check's step, the week of its run.
+    """The week of an asset's step; of a check's step, or of one of several that make an asset, the week of its run.
 
     A check that is executed by itself from the UI has no partition (partitioned checks are a preview feature of
     Dagster, not meant for production): it judges the newest week that was snapshotted, and says which in its metadata.
@@ -150,7 +153,7 @@ class Platform(ConfigurableResource):
         overlay = Path(self.overlay) if self.overlay else None
         return Environment(self.environment, Path(self.config_dir), Path(self.state_dir), overlay)
 
-    def week(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | str) -> Week:
+    def week(self, context: StepContext | str) -> Week:
         """Open the partition that a step works on."""
         where = self.where()
         settings = where.settings()

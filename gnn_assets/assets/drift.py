@@ -1,5 +1,7 @@
 """embedding_drift, input_drift: is what is served still what was judged, on the inputs that it was judged on?"""
 
+from typing import Any
+
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -88,7 +90,7 @@ def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
     return [embedding_drift, input_drift]
 
 
-def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, object], list[Artifact]]:
+def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, Any], list[Artifact]]:
     """What the artifact says, and what it was made from."""
     decision = Decision.from_json(promoted.json("decision.json"))
     if not decision.needs_graph:
@@ -100,7 +102,7 @@ def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, object], list
         models.stored_vectors(reference), models.stored_vectors(promoted), week.settings.monitoring,
         reference=f"{words} ({reference.key})", seed=week.settings.training.seed,
     )  # fmt: skip
-    content: dict[str, object] = found.as_json() if isinstance(found, EmbeddingDrift) else {"state": found}
+    content: dict[str, Any] = found.as_json() if isinstance(found, EmbeddingDrift) else {"state": found}
     return content, [promoted, reference]
 
 

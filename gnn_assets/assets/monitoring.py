@@ -124,7 +124,7 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             )  # fmt: skip
             tables.append(lists.table.select(COLUMNS).to_pandas())
             qa.append(_qa(week, lists.table, source))
-        found = {"state": "compared", "baseline": served.sql.name, "policy": served.source}
+        found: dict[str, Any] = {"state": "compared", "baseline": served.sql.name, "policy": served.source}
         found |= compare_lists(*tables).as_json()
         found["qa"] = dict(zip(("served", "shadow"), qa, strict=True))
         artifact = week.write(

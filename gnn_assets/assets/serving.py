@@ -3,24 +3,20 @@
 import datetime as dt
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from gnn_assets import metadata, models
-from gnn_assets.partitions import as_of
+from gnn_assets.assets.candidates import candidates_asset
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.evaluation.gate import GateVerdict
 from gnn_core.evaluation.promotion import decide
 from gnn_core.evaluation.selection import Selection
-from gnn_core.experiment.serving_arms import serving_arms
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
 from gnn_core.program.offline import refit
 from gnn_core.publishing import publisher
-from gnn_core.publishing.digest import table_digest
 from gnn_core.publishing.schema import live_table
-from gnn_core.scoring.recommend import recommend
 from gnn_core.training.checkpoint import to_bytes
 
 
@@ -97,71 +93,6 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     @dg.asset(
         partitions_def=weekly,
         group_name="serving",
-        deps=["promoted_model", "rollout_stage"],
-        kinds={"sql", "pytorch"},
-        owners=OWNERS,
-        pool=WAREHOUSE_POOL,
-        code_version="1",
-    )
-    def recommendation_candidates(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Three or four products for every user who can be served, in a staging table named by the run."""
-        week = platform.week(context)
-        promoted, stage = week.read("promoted_model"), week.read("rollout_stage")
-        snapshot = week.snapshot()
-        moved = stage.json("stage.json")
-        arms = serving_arms(
-            snapshot.user_ids, as_of(week.key), week.settings, moved["share"] if moved["from_ledger"] else None
-        )
-        served = models.served_policies(week, snapshot, promoted)
-        lists = recommend(
-            served.policy,
-            sql=served.sql,
-            gnn=served.graph,
-            train=snapshot,
-            users=np.arange(len(snapshot.user_ids)),
-            eligible_P=models.eligible_products(week, snapshot),
-            settings=week.settings,
-            source=served.source,
-            run_id=context.run.run_id,
-            scored_at=dt.datetime.now(dt.UTC),
-            arms=arms,
-        )
-        table = publisher.stage(week.warehouse, lists.table, context.run.run_id, week.settings)
-        digest = table_digest(week.warehouse, table)
-        staged = {
-            "table": str(table),
-            "digest": digest,
-            "run_id": context.run.run_id,
-            "users_by_source": lists.users_by_source,
-            "without": lists.without,
-        }
-        artifact = week.write(
-            "recommendation_candidates",
-            {"staged.json": json_bytes(staged)},
-            inputs=[promoted, stage],
-            sections=("scoring", "eligibility", "serving", "hybrid", "publish", "discovery"),
-        )
-        sample = lists.table.slice(0, 8).to_pandas()[
-            ["user_id", "slot", "product_id", "final_score", "source", "reason"]
-        ]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": lists.table.num_rows,
-                "table": str(table),
-                "digest": digest,
-                "users": lists.n_served,
-                "who_is_served_what": arms.why,
-                "users_by_source": metadata.counts(lists.users_by_source, "source", "users"),
-                "users_without": metadata.counts(lists.without, "reason", "users"),
-                "sample": metadata.rows(sample),
-                **metadata.artifact(artifact),
-            },
-            data_version=dg.DataVersion(digest),
-        )
-
-    @dg.asset(
-        partitions_def=weekly,
-        group_name="serving",
         deps=["recommendation_candidates", "fitment_change_impact"],
         kinds={"sql", "table"},
         owners=OWNERS,
@@ -199,4 +130,4 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             data_version=dg.DataVersion(live.digest),
         )
 
-    return [promoted_model, recommendation_candidates, recommendations]
+    return [promoted_model, candidates_asset(weekly), recommendations]

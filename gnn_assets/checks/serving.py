@@ -8,12 +8,13 @@ import pandas as pd
 from gnn_assets import metadata
 from gnn_assets.policy import WAREHOUSE_POOL
 from gnn_assets.resources import Platform
+from gnn_core.config import Settings
 from gnn_core.io.warehouse import TableName
-from gnn_core.publishing.audit import RULE_NAMES, Verdict, audit
+from gnn_core.publishing.audit import Verdict, audit, rule_sentences
 from gnn_core.publishing.schema import live_table
 
 
-def audit_checks() -> dg.AssetChecksDefinition:
+def audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """Every blocking rule as a check of its own, from one reading of the staged table."""
 
     @dg.multi_asset_check(
@@ -23,9 +24,9 @@ def audit_checks() -> dg.AssetChecksDefinition:
                 name=rule,
                 asset="recommendation_candidates",
                 blocking=True,
-                description=f"Audit rule {rule.replace('_', ' ')}; the publisher asks it again by itself.",
+                description=f"{sentence} Asked of the staged table; the publisher asks it again by itself.",
             )
-            for rule in RULE_NAMES
+            for rule, sentence in rule_sentences(settings).items()
         ],
         pool=WAREHOUSE_POOL,
         can_subset=True,  # without it, the UI offers no way to ask again by hand

@@ -7,11 +7,12 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 from rich.console import Console
 
+from gnn_assets.cli import doctor_cloud
+from gnn_assets.cli.finding import Finding
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings
 from gnn_core.contracts import SNAPSHOT_TABLES
@@ -21,18 +22,8 @@ from gnn_core.io.warehouse import TableName
 NEEDED = ("dagster", "dagster-gcp", "dagster-k8s", "torch", "torch-geometric", "pandas", "pyarrow", "duckdb", "sqlglot")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One examined thing: whether it holds, what was seen, what to do if not."""
-
-    what: str
-    good: bool
-    seen: str
-    remedy: str = ""
-
-
 def examine(console: Console, *, definitions_only: bool = False) -> int:
-    """Print every finding; 1 when any is bad."""
+    """Print every finding, then what a week's queries would bill; 1 when any finding is bad."""
     findings = list(_definitions() if definitions_only else _all())
     for f in findings:
         console.print(
@@ -40,6 +31,8 @@ def examine(console: Console, *, definitions_only: bool = False) -> int:
         )
         if not f.good:
             console.print(f"      → {f.remedy}", markup=False, highlight=False)
+    if not definitions_only:
+        _bill(console)
     bad = sum(not f.good for f in findings)
     console.print(f"{len(findings) - bad} of {len(findings)} in order" + (f", {bad} to repair" if bad else ""))
     return int(bad > 0)
@@ -59,6 +52,10 @@ def _all() -> Iterator[Finding]:
     yield Finding("configuration", True, f"{where.name}, {where.config_dir}")
     yield _state_dir(where)
     yield _compute(settings)
+    if settings.warehouse.engine == "bigquery":
+        yield from doctor_cloud.findings(where, settings)
+        yield from _definitions()
+        return
     yield _try("warehouse", lambda: _warehouse(where, settings), "check warehouse.* in the config and who may read it")
     yield _try(
         "source tables",
@@ -152,3 +149,16 @@ def _try(what: str, examine_it: Callable[[], str], remedy: str) -> Finding:
         return Finding(what, True, examine_it())
     except Exception as error:  # a doctor reports whatever it meets, and goes on to the next organ
         return Finding(what, False, f"{type(error).__name__}: {error}", remedy)
+
+
+def _bill(console: Console) -> None:
+    """The dry run, where there is anything to bill; what stands in its way is among the findings already."""
+    from gnn_assets.cli.init import show_estimates
+
+    try:
+        where = Environment.from_variables()
+        settings = where.settings()
+        if settings.warehouse.engine == "bigquery":
+            show_estimates(where.warehouse(settings), settings, console)
+    except GnnCoreError as error:
+        console.print(f"No dry run of the week's queries: {error}", highlight=False, markup=False)

@@ -166,10 +166,13 @@ def init(
 @app.command()
 def doctor(
     definitions_only: Annotated[bool, typer.Option(help="Only load and validate the Dagster definitions.")] = False,
+    env: Annotated[str | None, typer.Option(help="Examine this environment, such as production.")] = None,
 ) -> None:
-    """Check environment, configuration, warehouse, store and permissions; say what to do about each problem."""
+    """Check environment, configuration, warehouse, store, permissions and secrets; say what to do about each."""
     from gnn_assets.cli import doctor as module
 
+    if env is not None:
+        os.environ["GNN_ENV"] = env
     raise typer.Exit(module.examine(console, definitions_only=definitions_only))
 
 

@@ -166,9 +166,14 @@ class ServingSettings:
     """Share of the users, by a hash of their id, who get the promoted policy; the others get SQL's list."""
     share_salt: str
     """Hashed with the user id. Another salt draws the share anew; the same salt keeps everyone where they are."""
+    users_per_shard: int
+    """Users worth a step of their own when everyone's lists are made."""
+    max_shards: int
 
     def __post_init__(self) -> None:
         within(self, "hybrid_share", 0, 1)
+        at_least(self, "users_per_shard", 1)
+        at_least(self, "max_shards", 1)
         if not self.share_salt:
             raise_unknown(self, "share_salt", self.share_salt)
 

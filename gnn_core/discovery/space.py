@@ -3,9 +3,10 @@
 What belongs here: vectors of the model → unit vectors. What does not: who is compared with whom (products.py,
 users.py).
 
-The score's vectors hold popularity and a bias, under which any two best sellers would be alike; they are left out. The
-other parts (lift of the vehicles, item graph, what was learned) have scales of their own: each becomes a unit vector,
-so that a cosine is the mean of the parts' cosines. A part without any evidence is zero and adds nothing.
+The score's vectors hold popularity and a bias, under which any two best sellers would be alike; they are left out. So
+is what was learned by gradient: a row of little evidence points at its slack there, and all such rows would be one. The
+two parts that tell one user from another (lift of the vehicles, item graph) have scales of their own: each becomes a
+unit vector, so that a cosine is the mean of the parts' cosines. A part without any evidence is zero and adds nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from gnn_core.errors import ShapeError
 
-PARTS = ("vehicles", "items", "learned")
+PARTS = ("vehicles", "items")
 
 
 def similarity_space(
@@ -39,6 +40,6 @@ def similarity_space(
     for part in parts:
         block = np.asarray(vector_NO[:, slice(*blocks[part])], dtype=np.float64)
         length = np.linalg.norm(block, axis=1, keepdims=True)
-        # What an untrained tower leaves is rounding, not a direction.
+        # Below this it is the rounding of a factorisation, not a direction.
         units.append(np.divide(block, length, out=np.zeros_like(block), where=length > 1e-6))
     return (np.concatenate(units, axis=1) / np.sqrt(len(parts))).astype(np.float32)

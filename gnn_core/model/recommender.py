@@ -42,6 +42,9 @@ from gnn_core.training.warm_start import Rows, start_from, table_rows
 logger = logging.getLogger(__name__)
 READ_OUT_ROWS = 16_384
 """Audience rows that are read out at once: bounds the memory of a wide encoder at 100K rows."""
+LEAST_ROWS = 16
+"""Fewer rows are filled up to these: products of 1 to 3 rows were seen to round differently from larger ones, and what
+a user is shown must not depend on who else is scored beside them."""
 
 
 class GraphRecommender:
@@ -133,7 +136,9 @@ class GraphRecommender:
         if self._user_AO is None:
             raise ShapeError("graph: score_block before prepare")
         with pinned(self._settings.training.threads, self._settings.training.seed), torch.no_grad():
-            scores = (self._user_AO[start:stop] @ self._product_PO.T).cpu().numpy()
+            asked = self._user_AO[start:stop]
+            filled = torch.nn.functional.pad(asked, (0, 0, 0, max(0, LEAST_ROWS - len(asked))))
+            scores = (filled @ self._product_PO.T)[: len(asked)].cpu().numpy()
         if self._asked is not None:
             self._add_terms(scores, self._asked, start, stop)
         return scores
@@ -226,8 +231,10 @@ class GraphRecommender:
         with pinned(self._settings.training.threads, self._settings.training.seed), torch.no_grad():
             for start in range(0, len(audience), READ_OUT_ROWS):
                 rows = slice(start, start + READ_OUT_ROWS)
-                asked = queries(audience.owns_AS[rows], history[rows], row_A[rows]).to(self._device)
-                blocks.append(network.read_users(encoded, asked).cpu().numpy())
+                n = len(row_A[rows])
+                parts = (_filled(audience.owns_AS[rows]), _filled(history[rows]))
+                row_Q = np.pad(row_A[rows], (0, max(0, LEAST_ROWS - n)), constant_values=-1)
+                blocks.append(network.read_users(encoded, queries(*parts, row_Q).to(self._device))[:n].cpu().numpy())
         width = encoded.product_PO.shape[1]
         vectors = np.concatenate(blocks) if blocks else np.zeros((0, width), np.float32)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
@@ -235,11 +242,12 @@ class GraphRecommender:
     def vector_blocks(self) -> dict[str, tuple[int, int]]:
         """Which columns of `product_vectors` and `user_vectors` are what: first and last + 1 of each part."""
         _, encoded = self._fitted()
+        assert self._plan is not None
         sizes = {
             "vehicles": self._settings.model.vehicle_factors,
             "popularity": encoded.graph.cold_K.shape[0],
             "items": self._settings.model.item_factors,
-            "spectral": self._settings.model.spectral_factors,
+            "spectral": self._plan.constants.factors.in_PF.shape[1],
         }
         ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
         return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
@@ -351,3 +359,9 @@ class GraphRecommender:
         if self._network is None or self._encoded is None:
             raise ArtifactError("graph: not fitted; call fit() or from_checkpoint() first")
         return self._network, self._encoded
+
+
+def _filled(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    """At least LEAST_ROWS rows, the added ones empty."""
+    rows.resize((max(rows.shape[0], LEAST_ROWS), rows.shape[1]))
+    return rows

@@ -108,7 +108,7 @@ def input_drift(
         holdings: of an earlier week and of this one; None = there is no earlier one.
     """
     start = snapshot.as_of - _WEEK
-    weeks = max(0, int(min((start - stream_start) // _WEEK, settings.reference_weeks)))
+    weeks = max(0, min(int((start - stream_start) // _WEEK), settings.reference_weeks))
     found: list[InputStability] = []
     if weeks:
         current = snapshot.events.between(start, snapshot.as_of)
@@ -128,9 +128,9 @@ def input_drift(
 def _events(
     snapshot: Snapshot, reference: Events, current: Events, settings: MonitoringSettings
 ) -> list[InputStability]:
-    n_r, n_c = len(np.unique(reference.user_E)), len(np.unique(current.user_E))
+    active_r, active_c = np.unique(reference.user_E), np.unique(current.user_E)
+    n_r, n_c = len(active_r), len(active_c)
     kinds = np.array(EVENT_TYPES, dtype=object)
-    active = [np.unique(events.user_E) for events in (reference, current)]
     return [
         _categories("kinds of events", kinds[reference.kind_E], kinds[current.kind_E], n_r, n_c, settings),
         _categories(
@@ -143,7 +143,8 @@ def _events(
         ),
         _numbers("events of a user in a week", _weekly_counts(reference),
                  _weekly_counts(current), n_r, n_c, settings),
-        _categories("makes of active users", *(_owned_makes(snapshot, users) for users in active), n_r, n_c, settings),
+        _categories("makes of active users", _owned_makes(snapshot, active_r), _owned_makes(snapshot, active_c),
+                    n_r, n_c, settings),
     ]  # fmt: skip
 
 

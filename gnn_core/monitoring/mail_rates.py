@@ -12,6 +12,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gnn_core.experiment.intervals import RatioLift, lift_of_rates
@@ -87,7 +88,9 @@ def mail_week(
     end = as_of - given
     by_week = sends.drop_duplicates("tracking_id")
     by_week = by_week[(by_week["sent_ts"] < end) & (by_week["sent_ts"] >= end - (reference_weeks + 1) * _WEEK)]
-    by_week = by_week.assign(ago=(end - by_week["sent_ts"] - pd.Timedelta(microseconds=1)) // _WEEK)
+    # Whole weeks before the end; a send at the very end of a week belongs to it.
+    before_end = (end - by_week["sent_ts"]).to_numpy(dtype="timedelta64[us]") - np.timedelta64(1, "us")
+    by_week = by_week.assign(ago=before_end // np.timedelta64(7, "D"))
     kinds = _reached(by_week, engagements, given)
     by_week = by_week.assign(
         clicked=by_week["tracking_id"].isin(kinds["click"]),

@@ -81,6 +81,21 @@ class Totals:
     """The run id, when there is one only."""
 
 
+def rule_sentences(settings: Settings) -> dict[str, str]:
+    """Rule → what is true when it holds, before anything was counted; in the order of RULE_NAMES."""
+    publish = settings.publish
+    said = {
+        "declared_schema": "Columns are named, ordered and typed as declared.",
+        "not_empty": "There are rows.",
+        "single_run": "All rows come from one run.",
+        **{rule.name: rule.says(settings) for rule in ROW_RULES},
+        "min_users": f"At least {publish.min_users:,} users get recommendations.",
+        "coverage": f"At least {publish.min_coverage:.1%} of the eligible users get recommendations.",
+        "row_change": f"The row count changes by at most {publish.max_row_change:.1%} since the last publish.",
+    }
+    return {name: said[name] for name in RULE_NAMES}
+
+
 def hashed_user(user_id: str) -> str:
     """What stands for a user in verdicts, logs and alerts: the first 12 hex digits of the id's SHA-256."""
     return hashlib.sha256(user_id.encode()).hexdigest()[:12]

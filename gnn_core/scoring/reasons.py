@@ -19,7 +19,7 @@ from gnn_core.snapshot import CART, ORDER, VIEW, Int, Snapshot
 UNIVERSAL_REASON = "Universal part, made for any vehicle"
 _SHORT_WORD = 3
 """Words up to this length are acronyms in this trade (GMC, BMW, GTO, SS), save those in _PLAIN."""
-_PLAIN = frozenset({"kia", "ram", "geo", "fox", "van", "fit", "neo", "rio", "soul", "and", "new", "mini"})
+_PLAIN = frozenset({"kia", "ram", "geo", "fox", "van", "fit", "neo", "rio", "soul", "and", "new", "mini", "car"})
 _OWN_EVENT = {VIEW: "you looked at it", CART: "you put it in your cart", ORDER: "you have ordered it before"}
 _KNOWN_BY = {VIEW: "you looked at", CART: "you put in your cart", ORDER: "you ordered"}
 _NO_TYPE = frozenset({"", "UNKNOWN"})

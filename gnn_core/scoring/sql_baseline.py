@@ -92,6 +92,8 @@ class SqlRecommender:
         check_version(version)
         self.name = f"sql_{version}"
         self._warehouse, self._week, self._version, self._settings = warehouse, week, version, settings
+        self.segment_scores: pa.Table | None = None
+        """Popularity by segment and product, as it was counted; None before `fit`."""
         self._scores_VP: sparse.csr_matrix | None = None
         self._universal_VP: sparse.csr_matrix | None = None
         self._audience: Audience | None = None
@@ -110,7 +112,17 @@ class SqlRecommender:
             run.score_segments()
         finally:
             run.drop("eligible_products")
-        table = self._warehouse.read(run.tables["segment_scores"])
+        self.fit_from(self._warehouse.read(run.tables["segment_scores"]), train)
+
+    def fit_from(self, table: pa.Table, train: Snapshot) -> None:
+        """Index scores that `fit` has counted elsewhere, so that many processes need only one count.
+
+        Args:
+            table: what `segment_scores` gave. train: the snapshot that it was counted on.
+        Raises:
+            ContractError: the table names a segment or product that `train` does not have.
+        """
+        self.segment_scores = table
         fits_SP, universal_SP = _by_segment(table, train)
         scores_VP = _on_pairs(fits_SP, train)
         enough_V = np.diff(scores_VP.indptr) >= self._settings.eligibility.min_products_per_vehicle

@@ -145,10 +145,22 @@ def _scratch(target: TableName, what: str) -> TableName:
 
 
 def _source_tables(warehouse: Warehouse, name: str, settings: Settings) -> dict[str, TableName]:
-    """Placeholders `source_<key>`; complains about everything that is missing at once."""
+    """Placeholders `source_<key>` of one contract table."""
+    try:
+        return require_sources(warehouse, RECIPES[name].sources, settings)
+    except ContractError as error:
+        raise ContractError(f"cannot stage {name}:\n  {error}") from error
+
+
+def require_sources(warehouse: Warehouse, keys: tuple[str, ...], settings: Settings) -> dict[str, TableName]:
+    """Source tables by placeholder `source_<key>`, each with the columns that staging reads.
+
+    Raises:
+        ContractError: tables or columns are missing or of another type; names them all.
+    """
     found: dict[str, TableName] = {}
     wrong: list[str] = []
-    for key in RECIPES[name].sources:
+    for key in keys:
         table = TableName(settings.warehouse.source_dataset, getattr(settings.sources, key))
         found[f"source_{key}"] = table
         if not warehouse.exists(table):
@@ -173,7 +185,7 @@ def _source_tables(warehouse: Warehouse, name: str, settings: Settings) -> dict[
                     f"that has {', '.join(lacking)}"
                 )
     if wrong:
-        raise ContractError(f"cannot stage {name}:\n  " + "\n  ".join(wrong))
+        raise ContractError("\n  ".join(wrong))
     return found
 
 

@@ -58,6 +58,8 @@ def test_an_alert_is_told_once_however_often_its_run_is_looked_at_and_by_whichev
         outbox = kept(outbox)
         outbox.take(PRICE, T0 + minute * HOUR / 60)
         deliver(outbox, T0 + minute * HOUR / 60, webhook, email)
+    outbox.remind(T0 + 48 * HOUR)
+    deliver(outbox, T0 + 48 * HOUR, webhook, email)
     assert webhook.heard == email.heard == ["🔴 price_floor is red"]
 
 

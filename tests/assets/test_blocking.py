@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from gnn_assets.assets import serving, sources
+from gnn_assets.assets import candidates, serving, sources
 from gnn_assets.definitions import build_defs
 from gnn_core.contracts import CONTRACTS
 from gnn_core.io.artifacts import json_bytes
@@ -157,14 +157,14 @@ def scoring_with_a_bug(monkeypatch):
     """Let the scoring step return spoiled lists: what is staged, audited and refused is real."""
 
     def spoil(change):
-        recommend = serving.recommend
+        recommend = candidates.recommend
 
         def spoiled(*args, **kwargs):
             lists = recommend(*args, **kwargs)
             rows = change(lists.table.to_pylist())
             return type(lists)(**{**vars(lists), "table": pa.Table.from_pylist(rows, schema=RECOMMENDATIONS)})
 
-        monkeypatch.setattr(serving, "recommend", spoiled)
+        monkeypatch.setattr(candidates, "recommend", spoiled)
 
     return spoil
 
@@ -226,7 +226,7 @@ def test_a_model_made_from_other_tables_of_the_week_serves_nobody(published_copy
     assert execute(published_copy, SIMULATED, assets=[dg.AssetKey("raw_users")]).success
     result = execute(published_copy, SIMULATED, assets=[CANDIDATES, LIVE])
     assert "2026-02-23/promoted_model was made from 2026-02-23/raw_users at version" in refusal(
-        result, "recommendation_candidates"
+        result, "recommendation_candidates.plan"
     )
     assert done(result) == set()
     assert published_copy.live == before

@@ -13,7 +13,7 @@ from gnn_core.program.offline import refit
 from gnn_core.publishing import embeddings
 from gnn_core.training.checkpoint import to_bytes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 WEEK = "2026-02-23"
 AT = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)

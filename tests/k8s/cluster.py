@@ -92,8 +92,10 @@ class Namespace:
 
     def log(self, name: str, container: str | None = None, lines: int = 60) -> str:
         """The last lines that a container wrote."""
-        found = self.core.read_namespaced_pod_log(name, self.name, container=container, tail_lines=lines)
-        return str(found)
+        answer = self.core.read_namespaced_pod_log(
+            name, self.name, container=container, tail_lines=lines, _preload_content=False
+        )
+        return str(answer.data.decode(errors="replace"))
 
     def execute(self, pod: str, container: str, *command: str, seconds: float = 300) -> str:
         """Run a command in a container; its output.

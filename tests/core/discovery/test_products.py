@@ -103,10 +103,11 @@ def test_no_more_than_so_many_and_nothing_that_points_away():
 
 def test_a_cosine_is_the_mean_of_the_parts_and_popularity_is_no_part():
     blocks = {"vehicles": (0, 1), "popularity": (1, 2), "items": (2, 4), "learned": (4, 5), "bias": (5, 6)}
-    vectors = np.array([[3.0, 9, 1, 0, 0, 1], [2.0, -9, 0, 1, 0, 7], [-5.0, 9, 2, 0, 0, 1]])
+    # All alike in what was learned, as rows are that point at their slack: it must not make them alike.
+    vectors = np.array([[3.0, 9, 1, 0, 4, 1], [2.0, -9, 0, 1, 4, 7], [-5.0, 9, 2, 0, 4, 1]])
     space = similarity_space(vectors, blocks)
     cosine = space @ space.T
-    assert cosine[0, 1] == pytest.approx(1 / 3, abs=1e-6)  # vehicles 1, items 0, learned nothing
+    assert cosine[0, 1] == pytest.approx(1 / 2, abs=1e-6)  # vehicles 1, items 0
     assert cosine[0, 2] == pytest.approx(0.0, abs=1e-6)  # vehicles −1, items 1
     assert similarity_space(vectors, blocks, ["items"]) @ np.array([1.0, 0]) == pytest.approx([1, 0, 1])
     with pytest.raises(ShapeError, match="width 5"):

@@ -73,6 +73,8 @@ def a_year(tables, every=1):
     structure = build_structure(build_snapshot(tables, END))
     for number, (as_of, week) in enumerate(weeks(tables)):
         found = refresh(facts, week["events"], as_of, "f")
+        if facts is not None:
+            assert found.facts.rows["n"].sum() == facts.rows["n"].sum() + found.new + found.late
         facts, late = found.facts, late + found.late
         merges += found.how == MERGED
         if number % every and number < WEEKS:

@@ -16,6 +16,7 @@ from tests.core.builders import make_snapshot
         ("1999|ford|f-150", "Fits your 1999 Ford F-150"),
         ("1987|gmc|c1500 pickup", "Fits your 1987 GMC C1500 Pickup"),
         ("2012|kia|soul", "Fits your 2012 Kia Soul"),
+        ("1989|lincoln|town car", "Fits your 1989 Lincoln Town Car"),
         ("1955|mercedes-benz|300 sl", "Fits your 1955 Mercedes-Benz 300 SL"),
     ],
 )

@@ -30,7 +30,7 @@ from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
-FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4}
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4, "spectral_in_windows": True}
 CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
 # Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
 STORE: dict[str, Any] = {
