@@ -19,6 +19,7 @@ from pathlib import Path
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import ArtifactStore
+from gnn_core.io.documents import Documents
 from gnn_core.io.emulators import gcs_options
 from gnn_core.io.open import open_warehouse
 from gnn_core.io.warehouse import Warehouse
@@ -95,6 +96,11 @@ class Environment:
     def artifact_root(self, settings: Settings) -> str:
         """Where artifacts and the documents beside them lie."""
         return settings.artifacts.root or str(self.state_dir / "artifacts")
+
+    def documents(self, settings: Settings) -> Documents:
+        """Documents that change, beside the artifacts."""
+        root = self.artifact_root(settings)
+        return Documents(root, storage_options=gcs_options(root))
 
     def secret(self, variable: str) -> str | None:
         """Value of an environment variable that the settings name; never logged, never kept."""

@@ -28,7 +28,7 @@ from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import Checkpoint, from_bytes
 
-GRAPH_SECTIONS = ("graph", "paths", "model", "training", "split", "evaluation")
+GRAPH_SECTIONS = ("graph", "paths", "history", "model", "training", "split", "evaluation")
 """Settings that shape a fitted graph model: `split` and `evaluation` say which earlier choices teach its weights."""
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from gnn_assets.alerts.alert import REPEATED, RESOLVED, Alert
 from gnn_assets.alerts.channels import DeliveryError
 from gnn_core.config import AlertSettings
+from gnn_core.config.operations import SEVERITIES
 
 log = logging.getLogger(__name__)
 WAITING, SENT = "waiting", "sent"
@@ -65,7 +66,7 @@ class Outbox:
         if known is not None and alert.occasion in known["occasions"]:
             return
         occasions = {**(known["occasions"] if known else {}), alert.occasion: alert.at}
-        if known is not None and known["open"]:
+        if known is not None and known["open"] and not _graver(alert, Alert.from_json(known["last"])):
             known.update(occasions=occasions, repeats=known["repeats"] + 1, last=alert.as_json())
             self._remind(alert.subject, now)
             return
@@ -151,6 +152,11 @@ class Outbox:
             known["occasions"] = {k: at for k, at in known["occasions"].items() if at >= horizon}
             if not known["open"] and not known["occasions"]:
                 del self.subjects[subject]
+
+
+def _graver(alert: Alert, last: Alert) -> bool:
+    """Whether what was a warning is now an error, say: that is no repetition, and other people may have to know."""
+    return SEVERITIES.index(alert.severity) < SEVERITIES.index(last.severity)
 
 
 def _attempt(channel: Channel, alert: Alert) -> str | None:

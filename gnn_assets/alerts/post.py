@@ -21,7 +21,6 @@ from gnn_assets.alerts.outbox import Channel, Outbox
 from gnn_assets.alerts.published import what_is_published
 from gnn_assets.environment import Environment
 from gnn_core.config import AlertSettings
-from gnn_core.io.documents import Documents
 
 log = logging.getLogger(__name__)
 DOCUMENT = "alerts/outbox.json"
@@ -46,7 +45,7 @@ class Look:
 def open_outbox(where: Environment) -> Outbox:
     """The outbox as it was last kept."""
     settings = where.settings()
-    return Outbox(Documents(where.artifact_root(settings)).read(DOCUMENT), settings.alerts)
+    return Outbox(where.documents(settings).read(DOCUMENT), settings.alerts)
 
 
 def look_and_post(
@@ -63,7 +62,7 @@ def look_and_post(
         channels: instead of those of the settings (tests).
     """
     settings = where.settings()
-    documents = Documents(where.artifact_root(settings))
+    documents = where.documents(settings)
     outbox = Outbox(documents.read(DOCUMENT), settings.alerts)
     held: list[str] = []
 

@@ -49,7 +49,7 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
             _space(embeddings, "products.parquet"), train, models.eligible_products(week, train), week.settings
         )
         table = publish_side_table(
-            week.warehouse, week.settings.discovery.similarity_table, similar, SIMILARITY_RULES, _tables(week),
+            week.publisher, week.settings.discovery.similarity_table, similar, SIMILARITY_RULES, _tables(week),
             week.settings,
         )  # fmt: skip
         covered = len(set(similar["product_id"].to_pylist())) / len(train.product_ids)
@@ -99,7 +99,7 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
         orders_P = np.bincount(train.events.product_E[train.events.kind_E == ORDER], minlength=len(score_P))
         ranking = universal.universal_table(score_P, orders_P, train, eligible_P)
         table = publish_side_table(
-            week.warehouse, settings.discovery.universal_table, ranking, UNIVERSAL_RULES, {}, settings
+            week.publisher, settings.discovery.universal_table, ranking, UNIVERSAL_RULES, {}, settings
         )
         judged = universal.basket_window(snapshot, train, cut, similar, eligible_P, settings)
         past = snapshot.before(earlier.fitted_before)

@@ -124,8 +124,8 @@ def list_difference(list_AK: Int, unit_PL: NDArray[np.float64]) -> NDArray[np.fl
 def part_types(list_AK: Int, part_type_P: Int) -> Int:
     """(A,) different part types in each list."""
     type_AK = np.sort(np.where(list_AK >= 0, part_type_P[np.maximum(list_AK, 0)], -1), axis=1)
-    new_AK = np.diff(type_AK, axis=1, prepend=-1) != 0
-    return (new_AK & (type_AK >= 0)).sum(axis=1).astype(np.int64)
+    # Empty places come first and are of the same −1 as what is put before them.
+    return (np.diff(type_AK, axis=1, prepend=-1) != 0).sum(axis=1).astype(np.int64)
 
 
 def _likeness(window: Window, model: GraphRecommender, list_AK: Int) -> dict[str, dict[str, float | None]]:

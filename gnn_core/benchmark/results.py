@@ -37,12 +37,12 @@ CARRIERS = (
 SQL_OF_NO_RESULT = ("audit/", "experiment/", "publishing/")
 """Folders of sql/ that no result passes through."""
 SECTIONS = (
-    *("eligibility", "split", "graph", "paths", "model", "training", "baseline", "evaluation", "peers"),
+    *("eligibility", "split", "graph", "paths", "history", "model", "training", "baseline", "evaluation", "peers"),
     *("hybrid", "scoring"),
 )
 """Settings that a result can depend on, beside the store's profile, which follows from spec, data and code."""
 _UNTRAINED = ("popularity", "smoother", "item_knn", "sql_v5.17", "sql_v5.18")
-"""Models that read neither of `paths`, `model` and `training`; another training budget leaves their results alone."""
+"""Models that read none of the settings of learning; another training budget leaves their results alone."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, c
         settings: without the store's profile (which follows from spec, data and code), with the variant's changes.
         data, code: `data_digest`, `code_digest`.
     """
-    left_out = ("paths", "model", "training", "hybrid") if base in _UNTRAINED else ()
+    left_out = ("paths", "history", "model", "training", "hybrid") if base in _UNTRAINED else ()
     sections = [name for name in SECTIONS if name not in left_out]
     parts = {
         "spec": spec.as_json(),

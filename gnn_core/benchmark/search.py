@@ -105,13 +105,9 @@ def overlay_text(choice: Choice, cell: str, settings: Settings) -> str:
         ConfigError: the choice is no valid setting.
     """
     changed(settings, choice.changes)
-    plain = {
-        section: {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-        for section, values in choice.changes.items()
-    }
     return (
         f"# Chosen by `gnn bench search` on the validation windows of {cell}: {choice.chosen}, since\n"
         f"# {choice.reason}.\n"
         "# GNN_OVERLAY names this file for the weekly job; without it nothing reads it.\n"
-        f"{yaml.safe_dump(plain)}"
+        f"{yaml.safe_dump(dict(choice.changes))}"
     )

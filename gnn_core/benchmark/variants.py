@@ -36,6 +36,8 @@ _NO_SAY = 1e9
 """A prior strength, in orders, or a penalty, beside which no store's evidence counts."""
 VARIANTS: dict[str, Variant] = {
     "graph_dot": Variant(GRAPH, {"model": {"sparse_terms": False}}),
+    "graph_dot_no_spectral": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 0}}),
+    "graph_dot_spectral_256": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 256}}),
     "graph_factors_64": Variant(GRAPH, {"model": {"vehicle_factors": 64}}),
     "graph_gat": Variant(GRAPH, {"model": {"encoder": "gat"}}),
     "graph_sage": Variant(GRAPH, {"model": {"encoder": "sage"}}),

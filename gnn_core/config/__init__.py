@@ -18,6 +18,7 @@ from gnn_core.config.decision import (
     ServingSettings,
 )
 from gnn_core.config.discovery import DiscoverySettings
+from gnn_core.config.history import HistorySettings
 from gnn_core.config.kubernetes import KubernetesSettings, PodSettings, TolerationSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.loader import Settings, load_settings
@@ -40,6 +41,7 @@ __all__ = [
     "ExperimentSettings",
     "Gate1Settings",
     "GraphSettings",
+    "HistorySettings",
     "HybridSettings",
     "KubernetesSettings",
     "LayoutSettings",

@@ -62,6 +62,16 @@ class ModelSettings:
     """Dimensions of the factorised lift of products by vehicle, beside the towers' output; 0 = off."""
     item_factors: int
     """Dimensions of the factorised item graph, beside the towers' output; 0 = off."""
+    spectral_factors: int
+    """Dimensions of the smooth part of who takes what, beside the towers' output; 0 = off."""
+    spectral_added_degree: float
+    """Added to every user's and product's number of partners before the graph is normalised."""
+    spectral_in_exponent: float
+    """A product in a history is divided by this power of its degree: what everybody takes tells little."""
+    spectral_out_exponent: float
+    """A product that is asked for is multiplied by this power of its degree: what is taken often is taken again."""
+    spectral_in_windows: bool
+    """Also where earlier windows teach; false = only where hidden pairs do."""
     sparse_terms: bool
     """Beside the dot product, a user's own events and the item graph's nearest products, term by term."""
     item_attribute_weight: float
@@ -71,9 +81,12 @@ class ModelSettings:
         one_of(self, "encoder", ("gat", "sage", "light"))
         for name in ("embedding_dim", "hidden_dim", "heads", "layers", "part_type_dim", "output_dim"):
             at_least(self, name, 1)
-        for name in ("vehicle_factors", "item_factors", "item_attribute_weight"):
+        for name in ("vehicle_factors", "item_factors", "spectral_factors", "item_attribute_weight"):
             at_least(self, name, 0)
         within(self, "dropout", 0, 0.9)
+        at_least(self, "spectral_added_degree", 0)
+        within(self, "spectral_in_exponent", 0, 1)
+        within(self, "spectral_out_exponent", 0, 1)
         at_least(self, "scale_init", 1e-6)
         if self.hidden_dim % self.heads:
             raise ConfigError(f"model.hidden_dim is {self.hidden_dim}; it must be a multiple of heads, {self.heads}")

@@ -33,6 +33,7 @@ from gnn_core.config.decision import (
     ServingSettings,
 )
 from gnn_core.config.discovery import DiscoverySettings
+from gnn_core.config.history import HistorySettings
 from gnn_core.config.kubernetes import KubernetesSettings
 from gnn_core.config.learning import GraphSettings, ModelSettings, TrainingSettings
 from gnn_core.config.online import CostSettings, ExperimentSettings, MonitoringSettings, RolloutSettings
@@ -57,6 +58,7 @@ class Settings:
     split: SplitSettings
     graph: GraphSettings
     paths: PathSettings
+    history: HistorySettings
     model: ModelSettings
     training: TrainingSettings
     baseline: BaselineSettings

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gnn_core.model.history import STEEPNESS, TERMS, HistoryQueries
+from gnn_core.config.history import TERMS
+from gnn_core.model.history import STEEPNESS, HistoryQueries
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.snapshot import CART, ORDER, VIEW, Int
 

@@ -6,7 +6,7 @@ intent.py), anything learned by gradient (network.py).
 The basis of a factorisation is arbitrary and changes with the data, so these vectors are only ever scaled and added,
 never mixed by a learned matrix: scores depend on their inner products alone, which keeps folds and weeks comparable.
 
-Shape letters: S segments, P products, D vehicle factors, K product features, I item factors.
+Shape letters: S segments, P products, D vehicle factors, K product features, I item factors, F spectral factors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 Float = NDArray[np.float64]
@@ -33,6 +33,9 @@ class Factors:
     left_PI: NDArray[np.float32]
     right_PI: NDArray[np.float32]
     """left (of what a user took) · right ≈ how close a product is to it in the item graph."""
+    in_PF: NDArray[np.float32]
+    out_PF: NDArray[np.float32]
+    """in (of what a user took) · out = how close a product is to it in the smooth part of the graph."""
 
 
 def factorise_lift(lift_SP: NDArray[np.float32], rank: int, seed: int) -> tuple[Float, Float, Float]:
@@ -44,18 +47,23 @@ def factorise_lift(lift_SP: NDArray[np.float32], rank: int, seed: int) -> tuple[
 
 
 def truncated_svd(
-    matrix: sparse.csr_matrix | NDArray[np.float32], rank: int, seed: int, passes: int = 5
+    matrix: sparse.csr_matrix | NDArray[np.float32],
+    rank: int,
+    seed: int,
+    passes: int = 5,
+    precision: DTypeLike = np.float64,
 ) -> tuple[Float, Float, Float]:
     """Leading singular triplets by randomised subspace iteration: (rows, rank), (rank,) descending, (columns, rank).
 
-    Deterministic for a seed on a pinned number of torch threads; missing rank is filled with zeros.
+    Deterministic for a seed on a pinned number of torch threads; missing rank is filled with zeros. A sparse matrix is
+    worked on in the given precision.
     Source: Halko, Martinsson & Tropp (2011), algorithm 4.4.
     """
     n_rows, n_columns = matrix.shape
     width = min(rank + 8, n_rows, n_columns)
     left, values, right = np.zeros((n_rows, rank)), np.zeros(rank), np.zeros((n_columns, rank))
     # A dense matrix stays in single precision: segments × products is the largest array of a fit.
-    wide = matrix.astype(np.float64).tocsr() if isinstance(matrix, sparse.csr_matrix) else matrix
+    wide = matrix.astype(precision).tocsr() if isinstance(matrix, sparse.csr_matrix) else matrix
     if width == 0 or rank == 0 or not abs(wide).sum():
         return left, values, right
     tall = wide.T.tocsr() if isinstance(wide, sparse.csr_matrix) else wide.T

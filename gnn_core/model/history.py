@@ -19,7 +19,6 @@ from scipy import sparse
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.snapshot import CART, ORDER, VIEW, Events, Int, micros
 
-TERMS = ("near", "near_recent", "follows", "viewed", "carted", "ordered", "recently")
 MICROS_PER_DAY = 86_400_000_000
 STEEPNESS = 100.0
 """log(1 + 100 × closeness): a closeness of 0.01, one of many joint users, is where a neighbour begins to count."""

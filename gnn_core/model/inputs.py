@@ -3,7 +3,7 @@
 What belongs here: arrays → tensors. What does not: parameters (network.py), making the arrays (graph/, factors.py).
 
 Shape letters: P products, S segments, A user nodes, Q queried users, D vehicle factors, K product features, I item
-factors.
+factors, F spectral factors.
 """
 
 from __future__ import annotations
@@ -43,15 +43,17 @@ class GraphInputs:
     """Row of each user node in the table of user ids; unused without user ids."""
     edges: dict[EdgeType, Edges]
     product_const: Tensor
-    """(P, D + K + I)"""
+    """(P, D + K + I + F)"""
     vehicle_const_SD: Tensor
     item_left_PI: Tensor
+    """(P, I + F), weighed: what a product in a history says of others."""
     cold_K: Tensor
     """Weights of the product features for a user without history."""
     warm_K: Tensor
     """The same for a user with one."""
     warm_parts: Tensor
-    """(2,) weights of the vehicles' lift and of the item graph for a user with history."""
+    """(3,) weights of the vehicles' lift, the item graph and the spectral factors for a user with history; the last two
+    are in `item_left_PI` already."""
 
     @property
     def fitment_edges(self) -> dict[EdgeType, Edges]:
@@ -99,6 +101,7 @@ def graph_inputs(
         known_user_U: (U,) row of each user of the snapshot in the table of user ids, -1 without one.
         shared: edges to take over instead of building them again.
     """
+    _, items, spectral = weights.warm_parts
     return GraphInputs(
         product_x=graph.data["product"].x,
         part_type_P=graph.data["product"].part_type,
@@ -107,10 +110,10 @@ def graph_inputs(
         user_row_A=torch.from_numpy(known_user_U[graph.user_A]),
         edges=graph_edges(graph, shared),
         product_const=torch.from_numpy(
-            np.concatenate([factors.product_PD, factors.product_PK, factors.right_PI], axis=1)
+            np.concatenate([factors.product_PD, factors.product_PK, factors.right_PI, factors.out_PF], axis=1)
         ),
         vehicle_const_SD=torch.from_numpy(factors.vehicle_SD),
-        item_left_PI=torch.from_numpy(factors.left_PI),
+        item_left_PI=torch.from_numpy(np.concatenate([items * factors.left_PI, spectral * factors.in_PF], axis=1)),
         cold_K=torch.from_numpy(weights.cold_K),
         warm_K=torch.from_numpy(weights.warm_K),
         warm_parts=torch.from_numpy(weights.warm_parts),

@@ -7,7 +7,8 @@ The windows are as long as the ones that are judged and lie before the training 
 choice was made before its window. A fold of hidden users would not do: the moment before an order is full of views of
 the very product, which say nothing of what is ordered next month.
 
-Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions.
+Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions,
+F spectral dimensions.
 """
 
 from __future__ import annotations
@@ -19,31 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.history import DENSE, TERMS, HistorySettings
 from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
-from gnn_core.model.history import TERMS, HistoryQueries, history_terms
+from gnn_core.model.history import HistoryQueries, history_terms
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices, fit_logit
+from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
-DENSE = (*PRODUCT_FEATURES, "lift", "items")
-"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph."""
-PRIOR_SPARSE = {
-    "orders": 0.2,
-    "lift": 1.0,
-    "near": 2.0,
-    "near_recent": 2.0,
-    "follows": 0.5,
-    "viewed": 2.0,
-    "carted": 2.5,
-    "ordered": 2.0,
-    "recently": 0.5,
-}
-PRIOR_DENSE = {"orders": 0.5, "lift": 1.0, "items": 30.0}
-"""Weights without evidence, with and without the sparse terms beside the dot product."""
-WINDOWS = 3
-MAX_CHOOSERS = 1500
-NEAR_CANDIDATES, OTHER_CANDIDATES = 300, 100
-"""Drawn of one chooser's candidates with and without any term; each stands for as many as were not drawn."""
 _PARTS = 4
 
 
@@ -75,33 +59,39 @@ class Window:
     excluded_CP: sparse.csr_matrix
     """Products that are no candidates: ordered before, where only new ones count."""
     items: ItemGraph
+    spectral: SpectralFactors
     lift_SP: NDArray[np.float32]
     product_PK: NDArray[np.float32]
     fits_SP: sparse.csr_matrix
 
 
-def fit_intent(windows: list[Window], settings: PathSettings, *, sparse_terms: bool, seed: int) -> IntentWeights:
+def fit_intent(
+    windows: list[Window], paths: PathSettings, history: HistorySettings, *, sparse_terms: bool, seed: int
+) -> IntentWeights:
     """Weights under which what users with a past took is most likely; penalties are those of the paths."""
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
-    prior = PRIOR_SPARSE if sparse_terms else PRIOR_DENSE
+    prior = history.prior if sparse_terms else history.prior_dense
     rng = np.random.default_rng(seed)
     total = sum(w.taken_CP.shape[0] for w in windows)
     parts: list[Choices] = []
     for window in windows:
         n = window.taken_CP.shape[0]
-        kept = min(n, max(1, round(n * MAX_CHOOSERS / max(total, MAX_CHOOSERS))))
+        kept = min(n, max(1, round(n * history.choosers / max(total, history.choosers))))
         chosen = np.sort(rng.permutation(n)[:kept])
         part_of = rng.integers(0, _PARTS, size=len(chosen))
-        parts.extend(window_choices(window, chosen[part_of == k], rng, sparse_terms) for k in range(_PARTS))
-    return IntentWeights(fit_logit(parts, names, prior, settings))
+        parts.extend(window_choices(window, chosen[part_of == k], rng, history, sparse_terms) for k in range(_PARTS))
+    return IntentWeights(fit_logit(parts, names, prior, paths))
 
 
-def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, sparse_terms: bool) -> Choices:
+def window_choices(
+    window: Window, chooser_C: Int, rng: np.random.Generator, history: HistorySettings, sparse_terms: bool
+) -> Choices:
     """Candidates of some choosers of a window with their features; choosers who took no candidate are left out."""
     queries = window.queries_C.rows(chooser_C)
     terms = history_terms(queries, window.items)
     near = sum(terms[1:], terms[0])
     profile_CI = np.asarray(queries.recent_RP @ window.items.left_PI)
+    smooth_CF = np.asarray(queries.recent_RP @ window.spectral.in_PF)
     x, weights, scales, lengths = [], [], [], []
     for c, chooser in enumerate(chooser_C):
         taken = window.taken_CP[chooser]
@@ -115,15 +105,17 @@ def window_choices(window: Window, chooser_C: Int, rng: np.random.Generator, spa
         spoken_P = np.zeros(len(candidate_P), dtype=bool)
         spoken_P[near.indices[near.indptr[c] : near.indptr[c + 1]]] = True
         drawn = [
-            _drawn(np.flatnonzero(candidate_P & spoken_P), NEAR_CANDIDATES, rng),
-            _drawn(np.flatnonzero(candidate_P & ~spoken_P), OTHER_CANDIDATES, rng),
+            _drawn(np.flatnonzero(candidate_P & spoken_P), history.near_candidates, rng),
+            _drawn(np.flatnonzero(candidate_P & ~spoken_P), history.other_candidates, rng),
         ]
         product = np.concatenate([positive, *(d for d, _ in drawn)])
         value = np.zeros(len(product))
         amount = np.asarray(taken[0, positive].todense()).ravel()
         value[: len(positive)] = amount / np.sqrt(max(1.0, float(amount.sum())))
         lift = window.lift_SP[segments][:, product].mean(axis=0)
-        columns = [window.product_PK[product], lift[:, None], (window.items.right_PI[product] @ profile_CI[c])[:, None]]
+        near_R = window.items.right_PI[product] @ profile_CI[c]
+        smooth_R = window.spectral.out_PF[product] @ smooth_CF[c]
+        columns = [window.product_PK[product], np.stack([lift, near_R, smooth_R], axis=1)]
         if sparse_terms:
             columns += [np.asarray(term[c, product].todense()).reshape(-1, 1) for term in terms]
         x.append(np.concatenate(columns, axis=1).astype(np.float32))

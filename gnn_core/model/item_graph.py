@@ -14,16 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gnn_core.config.history import HistorySettings
 from gnn_core.model.factors import truncated_svd
 from gnn_core.model.shrinkage import largest_of_each_row
 from gnn_core.snapshot import Events, Int
 
-MOST_NEIGHBOURS = 500
-"""Of one product; a store of 2,800 products lost 5 % of Recall@10 at 200."""
-SHRINKAGE = 1.0
-"""Added to the product of two norms: a pair of rare products that one user shares is little evidence."""
-LONGEST_STEP = 5
-"""A product is followed by the products of the next so many events of the user, the m-th of them with weight 1/m."""
 _BLOCK_PRODUCTS = 1024
 
 
@@ -41,7 +36,13 @@ class ItemGraph:
 
 
 def build_item_graph(
-    events: Events, weight_E: NDArray[np.float64], shape: tuple[int, int], *, rank: int, seed: int
+    events: Events,
+    weight_E: NDArray[np.float64],
+    shape: tuple[int, int],
+    settings: HistorySettings,
+    *,
+    rank: int,
+    seed: int,
 ) -> ItemGraph:
     """The item graph of all given events.
 
@@ -50,13 +51,16 @@ def build_item_graph(
         shape: (users, products).
         rank: of the factorisation; 0 leaves it out.
     """
-    near, follows = near_products(events, weight_E, shape), following_products(events, weight_E, shape[1])
-    left, values, right = truncated_svd(sparse.csr_matrix(near + follows), rank, seed)
+    near = near_products(events, weight_E, shape, settings)
+    follows = following_products(events, weight_E, shape[1], settings)
+    left, values, right = truncated_svd(sparse.csr_matrix(near + follows), rank, seed, precision=np.float32)
     half = np.sqrt(values)
     return ItemGraph(near, follows, (left * half).astype(np.float32), (right * half).astype(np.float32))
 
 
-def near_products(events: Events, weight_E: NDArray[np.float64], shape: tuple[int, int]) -> sparse.csr_matrix:
+def near_products(
+    events: Events, weight_E: NDArray[np.float64], shape: tuple[int, int], settings: HistorySettings
+) -> sparse.csr_matrix:
     """(P, P) cosine of log weights over users, each user divided by the root of how many products they touched:
 
         x_ui = log(1 + Σ weight) / sqrt(n_u),   near_ij = Σ_u x_ui x_uj / (|log weights_i| |log weights_j| + shrinkage)
@@ -79,13 +83,16 @@ def near_products(events: Events, weight_E: NDArray[np.float64], shape: tuple[in
         joint = sparse.coo_matrix(x_PU[rows] @ x_UP)
         other = joint.col != rows[joint.row]
         row, column = joint.row[other], joint.col[other]
-        value = joint.data[other] / (norm_P[rows[row]] * norm_P[column] + SHRINKAGE)
-        block = largest_of_each_row(sparse.csr_matrix((value, (row, column)), shape=joint.shape), MOST_NEIGHBOURS)
+        value = joint.data[other] / (norm_P[rows[row]] * norm_P[column] + settings.closeness_shrinkage)
+        block = _without_the_weak(sparse.csr_matrix((value, (row, column)), shape=joint.shape), settings.neighbours)
+        block = largest_of_each_row(block, settings.neighbours)
         blocks.append((block, rows))
     return _spread(blocks, shape[1])
 
 
-def following_products(events: Events, weight_E: NDArray[np.float64], n_products: int) -> sparse.csr_matrix:
+def following_products(
+    events: Events, weight_E: NDArray[np.float64], n_products: int, settings: HistorySettings
+) -> sparse.csr_matrix:
     """(P, P) how often a product is taken within the next few events after another, over the root of both totals.
 
     What happens at one moment is one basket and follows nothing in it.
@@ -95,7 +102,7 @@ def following_products(events: Events, weight_E: NDArray[np.float64], n_products
     user, product, ts = events.user_E[order], events.product_E[order], events.ts_E[order]
     weight = weight_E[order] / max(float(weight_E.max(initial=0.0)), 1e-12)
     rows, columns, values = [], [], []
-    for step in range(1, min(LONGEST_STEP, max(len(user) - 1, 0)) + 1):
+    for step in range(1, min(settings.longest_step, max(len(user) - 1, 0)) + 1):
         later = np.flatnonzero(
             (user[step:] == user[:-step]) & (ts[step:] > ts[:-step]) & (product[step:] != product[:-step])
         )
@@ -109,8 +116,19 @@ def following_products(events: Events, weight_E: NDArray[np.float64], n_products
     count.sum_duplicates()
     out_P, in_P = (np.asarray(count.sum(axis=a)).ravel() for a in (1, 0))
     row = np.repeat(np.arange(n_products), np.diff(count.indptr))
-    count.data = count.data / (np.sqrt(out_P[row] * in_P[count.indices]) + SHRINKAGE)
-    return largest_of_each_row(count, MOST_NEIGHBOURS)
+    count.data = count.data / (np.sqrt(out_P[row] * in_P[count.indices]) + settings.closeness_shrinkage)
+    return largest_of_each_row(count, settings.neighbours)
+
+
+def _without_the_weak(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The entries of each row that are no smaller than its `most`-th largest: what is left is quick to sort."""
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for r in np.flatnonzero(np.diff(matrix.indptr) > most):
+        entries = slice(matrix.indptr[r], matrix.indptr[r + 1])
+        least = np.partition(matrix.data[entries], -most)[-most]
+        kept[entries] = matrix.data[entries] >= least
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
 def _spread(blocks: list[tuple[sparse.csr_matrix, Int]], n_products: int) -> sparse.csr_matrix:

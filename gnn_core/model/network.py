@@ -140,7 +140,7 @@ class Network(nn.Module):
         graph, warm_Q1 = encoded.graph, (users.history.strength > 0).to(learned.dtype)
         vehicles = self.gains["vehicle_lift"] * (1 + warm_Q1 * (graph.warm_parts[0] - 1))
         popularity = self.gains["popularity"] * torch.lerp(graph.cold_K, graph.warm_K, warm_Q1)
-        items = self.gains["item_graph"] * graph.warm_parts[1] * users.history.mean(graph.item_left_PI)
+        items = self.gains["item_graph"] * users.history.mean(graph.item_left_PI)
         return torch.cat([vehicles * users.owns.mean(graph.vehicle_const_SD), popularity, items, learned], dim=1)
 
     def _user_input(self, row: Tensor) -> Tensor:

@@ -155,7 +155,7 @@ class GraphRecommender:
         part_NO = user_NO * product_NO
         # The mean lift of a product stands last among its features, beside the vehicles' difference from it.
         owners_N = part_NO[:, slice(*blocks["vehicles"])].sum(axis=1) + part_NO[:, blocks["popularity"][1] - 1]
-        through_N = part_NO[:, slice(*blocks["items"])].sum(axis=1)
+        through_N = part_NO[:, blocks["items"][0] : blocks["spectral"][1]].sum(axis=1)
         own_N, nothing = np.zeros(len(row_N)), np.zeros(0, dtype=np.int64)
         if self._asked is None:
             return PathShares(own_N, owners_N, through_N, nothing, nothing, np.zeros(0))
@@ -239,6 +239,7 @@ class GraphRecommender:
             "vehicles": self._settings.model.vehicle_factors,
             "popularity": encoded.graph.cold_K.shape[0],
             "items": self._settings.model.item_factors,
+            "spectral": self._settings.model.spectral_factors,
         }
         ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
         return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))

@@ -61,10 +61,8 @@ def _tried(report: Mapping[str, Any]) -> str:
 
 
 def _offline(report: Mapping[str, Any]) -> str:
-    verdicts = [
-        f"- {name}: {v['verdict']}. {v['reason']}"
-        for name, v in {**report["verdicts"], "policy to serve": report["decision"]}.items()
-    ]
+    # The policy that would be served is one of them.
+    verdicts = [f"- {label(name)}: {v['verdict']}. {v['reason']}" for name, v in report["verdicts"].items()]
     rows = [f for f in report["figures"] if (f["stage"], f["group"], f["metric"]) == ("before", "all", "recall_10")]
     table = _table(
         ("model", "Recall@10", "change against the baseline", "interval"),
@@ -101,8 +99,9 @@ def _shadow(shadow: Mapping[str, Any]) -> str:
 def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "Cost was not measured."
+    dearest = sorted(cost["by_asset"].items(), key=lambda item: -item[1])
     months = _table(("month", "USD"), ((m, usd(v)) for m, v in cost["months"].items()))
-    assets = _table(("asset", "USD this month"), ((a, usd(v)) for a, v in list(cost["by_asset"].items())[:10]))
+    assets = _table(("asset", "USD this month"), ((a, usd(v)) for a, v in dearest[:10]))
     return f"{cost['sentence']} {cost['billing']}\n\n{months}\n\n{assets}"
 
 

@@ -23,18 +23,23 @@ from gnn_core.config import Settings
 from gnn_core.contracts import EVENT_TYPES
 from gnn_core.graph.hetero import Structure
 from gnn_core.graph.interactions import add_up, kind_weights
+from gnn_core.model.by_rank import weighed_by_rank
 from gnn_core.model.factors import Factors, factorise_lift
 from gnn_core.model.history import history_queries
 from gnn_core.model.inputs import ScoreWeights
-from gnn_core.model.intent import WINDOWS, IntentWeights, Window, fit_intent
+from gnn_core.model.intent import IntentWeights, Window, fit_intent
 from gnn_core.model.item_graph import ItemGraph, build_item_graph
 from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures, item_space, path_features
 from gnn_core.model.preference import PathWeights, choices, fit_weights
 from gnn_core.model.shrinkage import Evidence, Fitting, gather_evidence
+from gnn_core.model.spectral import SpectralFactors, spectral_factors
 from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
+from gnn_core.training.hidden_pairs import hidden_events
 
 MICROS_PER_DAY = 86_400_000_000
+_HIDDEN = 1_000_000
+"""Beside the seed: another draw than any fold's or window's."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,11 @@ class ConstantMaker:
         self._fitting = Fitting(segment_F, fits.indices.astype(np.int64), train.make_S, fits.shape[1], paths.neighbours)
         self._kinds = kind_weights(settings.graph)
         model = settings.model
-        self.wanted = model.popularity_bias or model.vehicle_factors + model.item_factors > 0 or model.sparse_terms
+        self.wanted = (
+            model.popularity_bias
+            or model.vehicle_factors + model.item_factors + model.spectral_factors > 0
+            or model.sparse_terms
+        )
         """False for a model that learns everything by gradient."""
 
     def learn(self, fold_U: Int, folds: Sequence[int]) -> Weights:
@@ -74,11 +83,12 @@ class ConstantMaker:
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
         """
-        seed, events, settings = self._settings.training.seed, self._train.events, self._settings.paths
+        seed, events = self._settings.training.seed, self._train.events
+        settings, history = self._settings.paths, self._settings.history
         parts: list[Choices] = []
         windows: list[Window] = []
         if not self.wanted:
-            return Weights(fit_weights([], settings), fit_intent([], settings, sparse_terms=False, seed=seed))
+            return Weights(fit_weights([], settings), fit_intent([], settings, history, sparse_terms=False, seed=seed))
         hidden_E = fold_U[events.user_E]
         for k in folds:
             features = self._features(events.take(hidden_E != k), self._train.as_of)
@@ -93,8 +103,13 @@ class ConstantMaker:
             first = self._evidence(later.take(~known_U[later.user_E]))
             rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
             parts.append(self._choices(features, first, rng))
-            windows.append(self._window(past, start, later, features, paths))
-        intent = fit_intent(windows, settings, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+            windows.append(self._window(past, start, later, features, paths, timeless=False))
+        timeless = not any(len(window.queries_C) for window in windows)
+        if timeless:
+            windows = [self._hidden_pairs(paths)]
+        intent = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        if timeless:
+            intent = weighed_by_rank(windows[0], intent, history, seed=seed)
         return Weights(fit_weights(parts, settings), intent)
 
     def make(self, events: Events, weights: Weights) -> Constants:
@@ -114,16 +129,17 @@ class ConstantMaker:
         items = self._item_graph(events, model.item_factors)
         items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        return Constants(Factors(*single), items, self.score_weights(weights))
+        smooth = self._spectral(events, weights.intent.by_name["spectral"] != 0)
+        return Constants(Factors(*single, smooth.in_PF, smooth.out_PF), items, self.score_weights(weights))
 
     def score_weights(self, weights: Weights) -> ScoreWeights:
         """How the score adds the constants up."""
         on = np.float32(self._settings.model.popularity_bias)
-        lift, items = (weights.intent.by_name[name] for name in ("lift", "items"))
+        lift, items, spectral = (weights.intent.by_name[name] for name in ("lift", "items", "spectral"))
         return ScoreWeights(
             cold_K=np.append(on * weights.paths.product_K, np.float32(1.0)),
             warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
-            warm_parts=np.array([lift, items], dtype=np.float32),
+            warm_parts=np.array([lift, items, spectral], dtype=np.float32),
         )
 
     def _choices(self, features: PathFeatures, of: Evidence, rng: np.random.Generator) -> Choices:
@@ -154,26 +170,60 @@ class ConstantMaker:
     def _item_graph(self, events: Events, rank: int) -> ItemGraph:
         shape = (len(self._train.user_ids), self._fitting.n_products)
         seen = events if self.wanted else events.take(np.zeros(0, dtype=np.int64))
-        items = build_item_graph(seen, self._kinds[seen.kind_E], shape, rank=rank, seed=self._settings.training.seed)
+        items = build_item_graph(
+            seen,
+            self._kinds[seen.kind_E],
+            shape,
+            self._settings.history,
+            rank=rank,
+            seed=self._settings.training.seed,
+        )
         names, weight = self._structure.names, self._settings.graph.text_closeness
         if names is None or not self.wanted or not weight:
             return items
         # Beside the users, not in their factors: a product that nobody has taken yet is near by its name alone.
         return replace(items, near_PP=sparse.csr_matrix(items.near_PP + weight * names.alike_PP))
 
+    def _spectral(self, events: Events, counts: bool) -> SpectralFactors:
+        """Of no dimension where they count for nothing."""
+        shape = (len(self._train.user_ids), self._fitting.n_products)
+        if not counts:
+            return SpectralFactors(*np.zeros((2, shape[1], 0), dtype=np.float32))
+        return spectral_factors(events, shape, self._settings.model, self._settings.training.seed)
+
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
         train, length = self._train, np.timedelta64(self._settings.split.horizon_days, "D")
-        for k in range(1, WINDOWS + 1):
+        for k in range(1, self._settings.history.windows + 1):
             start = train.as_of - k * length
             if not len(train.events.between(None, start)):
                 return
             yield start, train.events.between(start, start + length)
 
+    def _hidden_pairs(self, paths: PathWeights) -> Window:
+        """What users took of the share of their pairs that was hidden, as of the training moment.
+
+        What a user is known to have taken is no candidate: hidden pairs are others by construction, and would teach
+        that nobody takes anything again.
+        """
+        train, rng = self._train, np.random.default_rng([self._settings.training.seed, _HIDDEN])
+        hidden_E = hidden_events(train.events, self._fitting.n_products, self._settings.history.hidden_share, rng)
+        past = replace(train, events=train.events.take(~hidden_E))
+        features = self._features(past.events, train.as_of)
+        window = self._window(past, train.as_of, train.events.take(hidden_E), features, paths, timeless=True)
+        return replace(window, excluded_CP=window.queries_C.all_RP)
+
     def _window(
-        self, past: Snapshot, start: np.datetime64, later: Events, features: PathFeatures, paths: PathWeights
+        self,
+        past: Snapshot,
+        start: np.datetime64,
+        later: Events,
+        features: PathFeatures,
+        paths: PathWeights,
+        *,
+        timeless: bool,
     ) -> Window:
-        """What users with a past did in one window."""
+        """What users with a past did in one window; `timeless`: what they did that was hidden."""
         counted = [EVENT_TYPES.index(kind) for kind in self._settings.evaluation.positive_events]
         known_U = np.zeros(len(self._train.user_ids), dtype=bool)
         known_U[past.events.user_E] = True
@@ -193,6 +243,7 @@ class ConstantMaker:
             taken_CP=sparse.csr_matrix((pairs.weight_K, (pairs.user_K, pairs.product_K)), shape=shape),
             excluded_CP=_marked(bought, shape),
             items=self._item_graph(past.events, self._settings.model.item_factors),
+            spectral=self._spectral(past.events, self._settings.model.spectral_in_windows or timeless),
             lift_SP=paths.lift(features, self._fitting),
             product_PK=features.product_PK,
             fits_SP=self._structure.fits_SP,

@@ -241,8 +241,9 @@ class Trainer:
         for name, p in self.network.named_parameters():
             found = {k.removeprefix(f"{name}/"): t for k, t in tensors.items() if k.rsplit("/", 1)[0] == name}
             if found:
+                # AdamW counts its steps on the CPU; all else, a scalar's moments too, stands beside the parameter.
                 self.optimizer.state[p] = {
-                    moment: t.clone().to(p.device if t.dim() else "cpu") for moment, t in found.items()
+                    moment: t.clone().to("cpu" if moment == "step" else p.device) for moment, t in found.items()
                 }
 
     def _state(self) -> Checkpoint:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gnn_assets.alerts.alert import CRITICAL, WARNING, Alert, plain_text, slack_message
+from gnn_assets.alerts.alert import CRITICAL, ERROR, WARNING, Alert, plain_text, slack_message
 from gnn_assets.alerts.channels import DeliveryError
 from gnn_assets.alerts.outbox import Outbox
 from gnn_assets.environment import PROJECT
@@ -76,6 +76,14 @@ def test_a_repetition_within_the_window_is_counted_and_told_when_the_window_is_o
     assert (told.facts[0], told.occasion) == (("Since the last alert", "failed 2 more time(s)"), "run-3")
     outbox.remind(T0 + 48 * HOUR)
     assert deliver(outbox, T0 + 48 * HOUR, webhook) == 0
+
+
+def test_what_gets_graver_is_no_repetition_and_what_gets_milder_is():
+    outbox, webhook = Outbox(None, SETTINGS), Listener()
+    for number, severity in enumerate((ERROR, WARNING, CRITICAL, ERROR)):
+        outbox.take(again(f"run-{number}", T0 + number * HOUR, severity=severity), T0 + number * HOUR)
+    deliver(outbox, T0 + 4 * HOUR, webhook)
+    assert webhook.heard == ["🟠 price_floor is red", "🔴 price_floor is red"]
 
 
 def test_the_end_is_told_once_and_what_fails_after_it_is_a_new_alert():

@@ -1,4 +1,4 @@
-"""The handbook knows every check, gate, schedule, sensor, job and setting that it should, and none that is gone."""
+"""The handbook knows every check, gate, schedule and sensor, and names none, and no setting, that is not there."""
 
 import re
 

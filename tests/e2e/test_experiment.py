@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gnn_assets.definitions import build_defs
 from gnn_core.experiment.assigning import assignments_table
 from gnn_core.publishing.schema import live_table, wide_view
 from tests.fixtures.installation import QUICK, Installation
@@ -60,6 +61,24 @@ def test_the_live_table_carries_each_users_arm_and_serves_it(assigned):
     assert table[0]["n"] == 2_000
     assert 0 < table[0]["e"] < 2_000
     assert "too likely to end without an answer" in printed
+
+
+def test_a_day_in_mid_week_is_read_and_leaves_the_weeks_artifacts_and_tables_alone(started):
+    started.gnn("experiment", "play", "--click-rate", "0.08", "--lift", "-0.9", "--weeks", "3")
+    artifacts = started.environment.artifacts(started.settings)
+    weeks, tables = artifacts.weeks(), started.warehouse.list_tables("work")
+    watch = build_defs(started.environment).resolve_job_def("watch")
+    red = {}
+    for day in ("2026-03-08", "2026-03-11"):
+        result = watch.execute_in_process(partition_key=day)
+        red[day] = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    sunday, wednesday = (artifacts.read(f"day-{day}", "daily_readout").json("readout.json") for day in red)
+    assert sunday["state"] == "the weekly run of 2026-03-02 reads this day"
+    assert (wednesday["state"], wednesday["looks"][-1]["day"]) == ("read", 10)
+    assert "nobody_is_harmed" in red["2026-03-11"]
+    assert "nobody_is_harmed" not in red["2026-03-08"]
+    assert started.warehouse.list_tables("work") == tables
+    assert artifacts.weeks() == sorted([*weeks, "day-2026-03-08", "day-2026-03-11"])
 
 
 def test_every_week_is_watched_and_the_status_says_where_the_program_stands(assigned):

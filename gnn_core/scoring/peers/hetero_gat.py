@@ -36,6 +36,7 @@ def proposed(settings: Settings) -> Settings:
             slack=False,
             vehicle_factors=0,
             item_factors=0,
+            spectral_factors=0,
             sparse_terms=False,
             scale_init=settings.peers.hetero_gat_scale,
         ),

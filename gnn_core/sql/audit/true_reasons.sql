@@ -37,25 +37,25 @@ with_both AS (
   JOIN touched AS a ON a.product_id = p.via
   JOIN touched AS b ON b.product_id = p.product_id AND b.user_id = a.user_id
 ),
-asked AS (
-  SELECT DISTINCT t.segment_id, t.product_id, t.reason_path
-  FROM told AS t
-  WHERE t.reason_path IN ('owners', 'other_owners')
-),
-owners AS (
-  SELECT DISTINCT a.segment_id, a.product_id, a.reason_path, c.user_id
-  FROM asked AS a
-  JOIN touched AS c ON c.product_id = a.product_id
+-- From the people's side, since events are few and rows are millions: who has it, what they own, and whether it fits.
+fans AS (
+  SELECT DISTINCT c.user_id, c.product_id, w.segment_id, f.product_id IS NOT NULL AS fits
+  FROM touched AS c
   JOIN {ownership} AS o ON o.user_id = c.user_id
   JOIN {vehicles} AS w ON w.vehicle_id = o.vehicle_id
-  LEFT JOIN {fitment} AS f ON f.vehicle_id = o.vehicle_id AND f.product_id = a.product_id
-  WHERE (a.reason_path = 'owners' AND w.segment_id = a.segment_id)
-    OR (a.reason_path = 'other_owners' AND w.segment_id <> a.segment_id AND f.product_id IS NOT NULL)
+  LEFT JOIN {fitment} AS f ON f.vehicle_id = o.vehicle_id AND f.product_id = c.product_id
 ),
-people AS (
-  SELECT segment_id, product_id, reason_path, COUNT(*) AS n_people
-  FROM owners
-  GROUP BY segment_id, product_id, reason_path
+by_model AS (
+  SELECT
+    segment_id,
+    product_id,
+    COUNT(DISTINCT user_id) AS n_owners,
+    COUNT(DISTINCT IF(fits, user_id, NULL)) AS n_fitting
+  FROM fans
+  GROUP BY segment_id, product_id
+),
+by_product AS (
+  SELECT product_id, COUNT(DISTINCT user_id) AS n_fitting FROM fans WHERE fits GROUP BY product_id
 ),
 people_with_both AS (
   SELECT via, product_id, COUNT(*) AS n_people FROM with_both GROUP BY via, product_id
@@ -103,10 +103,20 @@ UNION ALL
 SELECT
   t.user_id,
   t.product_id,
-  CONCAT('reason ', t.reason_path, ': too few other people') AS found
+  'reason owners: too few other people' AS found
 FROM told AS t
-LEFT JOIN people AS n ON n.segment_id = t.segment_id AND n.product_id = t.product_id AND n.reason_path = t.reason_path
-LEFT JOIN owners AS me ON me.segment_id = t.segment_id AND me.product_id = t.product_id
-  AND me.reason_path = t.reason_path AND me.user_id = t.user_id
-WHERE t.reason_path IN ('owners', 'other_owners')
-  AND COALESCE(n.n_people, 0) - IF(me.user_id IS NULL, 0, 1) < @min_people
+LEFT JOIN by_model AS m ON m.segment_id = t.segment_id AND m.product_id = t.product_id
+LEFT JOIN touched AS me ON me.user_id = t.user_id AND me.product_id = t.product_id
+WHERE t.reason_path = 'owners'
+  AND COALESCE(m.n_owners, 0) - IF(me.user_id IS NULL, 0, 1) < @min_people
+UNION ALL
+-- Who owns this make and model too is left out, and with them the user.
+SELECT
+  t.user_id,
+  t.product_id,
+  'reason other_owners: too few other people' AS found
+FROM told AS t
+LEFT JOIN by_product AS p ON p.product_id = t.product_id
+LEFT JOIN by_model AS m ON m.segment_id = t.segment_id AND m.product_id = t.product_id
+WHERE t.reason_path = 'other_owners'
+  AND COALESCE(p.n_fitting, 0) - COALESCE(m.n_fitting, 0) < @min_people

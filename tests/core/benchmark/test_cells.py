@@ -27,7 +27,14 @@ QUICK = {
     "training": {"max_steps": 2, "validate_every": 1},
     "evaluation": {"smoother_multiples": [0.01, 1.0]},
     "peers": {"als_factors": 4},
-    "model": {"embedding_dim": 8, "hidden_dim": 8, "output_dim": 8, "vehicle_factors": 2, "item_factors": 2},
+    "model": {
+        "embedding_dim": 8,
+        "hidden_dim": 8,
+        "output_dim": 8,
+        "vehicle_factors": 2,
+        "item_factors": 2,
+        "spectral_factors": 2,
+    },
 }
 
 

@@ -241,3 +241,18 @@ def test_user_frame_has_a_row_a_user_model_and_stage(evaluation):
     row = frame[(frame["user_id"] == "dan") & (frame["model"] == "forward")].set_index("stage")
     assert row["recall_10"].to_dict() == {"before": 1.0, "after": 0.0}
     assert not frame.isna().any().any()
+
+
+def test_lists_are_diversified_as_they_are_served(store):
+    # In the ranking before the rules nothing changes; in the list the second product gives way to one unlike the first.
+    plain, vectors = _both(store)[0], np.zeros((len(store.product_ids), 2))
+    vectors[[list(store.product_ids).index(p) for p in FORWARD[:3]], 0] = 1.0
+    rules = {"diversity": 0.9, "diversity_pool": 30, "slots": 2, "min_slots": 1}
+    mixed = Scripted("mixed", store, FORWARD)
+    mixed.likeness_vectors = lambda: vectors
+    found = _evaluate(store, [plain, mixed], scoring=rules)
+    listed = {name: store.product_ids[found.lists[name].product_AK[0]].tolist() for name in ("forward", "mixed")}
+    assert listed["forward"] == FORWARD[:2]
+    assert listed["mixed"] == [FORWARD[0], FORWARD[3]]
+    assert (found.rank_N["mixed", "before"] == found.rank_N["forward", "before"]).all()
+    assert (found.rank_N["mixed", "after"] != found.rank_N["forward", "after"]).any()

@@ -14,7 +14,7 @@ FITS = {f"P{i}": [CAR] for i in range(4)}
 
 
 def graph_settings(least: int = 2, most: int = 50) -> GraphSettings:
-    return GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, least, most)
+    return GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, least, most, 0, 0.0)
 
 
 def events_of(*events: tuple):

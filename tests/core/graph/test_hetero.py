@@ -24,7 +24,7 @@ from gnn_core.graph.hetero import (
 from gnn_core.snapshot import build_snapshot
 from tests.core.builders import AS_OF, make_snapshot, make_tables
 
-SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50)
+SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50, 0, 0.0)
 OLD, NEW, RAM = "1967|ford|mustang", "2018|ford|mustang", "2020|ram|1500"
 STORE = {
     "owns": {"ann": [NEW], "bob": [OLD, NEW, RAM], "cat": [RAM], "dan": [RAM]},

@@ -13,7 +13,7 @@ from gnn_core.graph.interactions import decayed_pairs, event_weights
 from tests.core.builders import make_snapshot
 
 AS_OF = np.datetime64("2026-06-01", "us")
-SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50)
+SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50, 0, 0.0)
 STORE = {"owns": {"ann": ["2018|ford|f-150"]}, "fits": {"P1": ["2018|ford|f-150"], "P2": ["2018|ford|f-150"]}}
 
 

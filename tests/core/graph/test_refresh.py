@@ -19,7 +19,7 @@ from gnn_core.stores.staging import stage_table
 from gnn_core.stores.week import WeekTables
 from tests.core.builders import make_tables
 
-SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50)
+SETTINGS = GraphSettings({"view": 1.0, "cart": 3.0, "order": 5.0}, 30.0, 2, 50, 0, 0.0)
 END, WEEKS, DAY = np.datetime64("2026-03-02", "us"), 52, np.timedelta64(1, "D")
 
 

@@ -79,6 +79,13 @@ def test_dimensions_are_the_terms_own_whatever_else_the_catalogue_holds() -> Non
     assert few.std() == pytest.approx(1, rel=1e-5)
 
 
+def test_names_without_a_common_word_are_unlike_on_average_though_their_words_share_dimensions() -> None:
+    # Two of each, so that words count; 40 families of three words in 8 dimensions.
+    table = name_features([f"a{i} b{i} c{i}" for i in range(40) for _ in range(2)], 8).table_PD[::2]
+    inner = table @ table.T
+    assert abs(inner[np.triu_indices(40, 1)].mean()) < 0.1 * np.diag(inner).mean()
+
+
 def test_dimensions_keep_cosines() -> None:
     rng = np.random.default_rng(0)
     words = [f"w{i}" for i in range(12)]

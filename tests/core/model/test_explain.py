@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.errors import ShapeError
-from gnn_core.model.paths import PRODUCT_FEATURES
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from tests.core.model.worlds import small_settings, two_platforms
@@ -31,7 +31,7 @@ def test_parts_and_what_is_left_add_up_to_the_score(fitted):
     settings = small_settings().model
     user, product = model.user_vectors(audience), model.product_vectors()
     first, last = settings.vehicle_factors, settings.vehicle_factors + len(PRODUCT_FEATURES)
-    learned_from = last + 1 + settings.item_factors
+    learned_from = last + 1 + settings.item_factors + settings.spectral_factors
     popularity = user[:, first:last] @ product[:, first:last].T
     learned = user[:, learned_from:] @ product[:, learned_from:].T
     left_N = (popularity + learned).ravel()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gnn_core.model.history import TERMS, HistoryQueries, _moments_after, history_queries, history_terms
+from gnn_core.config.history import TERMS
+from gnn_core.model.history import HistoryQueries, _moments_after, history_queries, history_terms
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.snapshot import CART, ORDER, VIEW
 from tests.core.model.tiny import KINDS, events_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.model import intent
-from gnn_core.model.history import TERMS, history_queries, history_terms
-from gnn_core.model.intent import DENSE, PRIOR_DENSE, PRIOR_SPARSE, Window, fit_intent, window_choices
+from gnn_core.model.history import history_queries, history_terms
+from gnn_core.model.intent import Window, fit_intent, window_choices
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices
+from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import ORDER, VIEW
-from tests.core.model.tiny import KINDS, PATHS, events_of
+from tests.core.model.tiny import HISTORY, KINDS, PATHS, events_of
 
 START = np.datetime64("1970-03-01")
 K = len(PRODUCT_FEATURES)
@@ -33,10 +36,11 @@ def window_of(
         for row, columns in enumerate(rows):
             matrix[row, columns] = True
     near = sparse.csr_matrix(np.diag(np.full(n_P - 1, 0.2), 1))
-    left, right = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(2))
+    left, right, told, asked = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(4))
     parts = {
         "excluded_CP": sparse.csr_matrix(shape),
         "items": ItemGraph(near, near, left, right),
+        "spectral": SpectralFactors(told, asked),
         "lift_SP": rng.normal(size=(n_S, n_P)).astype(np.float32),
         "product_PK": rng.normal(size=(n_P, K)).astype(np.float32),
     }
@@ -49,8 +53,9 @@ def window_of(
     )
 
 
-def chosen(window: Window, *, sparse_terms: bool = True) -> Choices:
-    return window_choices(window, np.arange(window.taken_CP.shape[0]), np.random.default_rng(0), sparse_terms)
+def chosen(window: Window, settings=HISTORY, *, sparse_terms: bool = True) -> Choices:
+    everyone = np.arange(window.taken_CP.shape[0])
+    return window_choices(window, everyone, np.random.default_rng(0), settings, sparse_terms)
 
 
 SMALL = window_of(
@@ -76,11 +81,13 @@ def test_rows_match_hand_values():
     assert [order[0], set(order[1:3]), order[3:5], set(order[5:])] == [1, {0, 2}, [1, 2], {0, 3}]
     terms = history_terms(SMALL.queries_C, SMALL.items)
     profile = SMALL.queries_C.recent_RP @ SMALL.items.left_PI
+    smooth = SMALL.queries_C.recent_RP @ SMALL.spectral.in_PF
     for row, product in enumerate(order):
         c = int(row >= 3)
         lift = SMALL.lift_SP[: c + 1, product].mean()
         items = profile[c] @ SMALL.items.right_PI[product]
-        want = [*SMALL.product_PK[product], lift, items, *(term[c, product] for term in terms)]
+        spectral = smooth[c] @ SMALL.spectral.out_PF[product]
+        want = [*SMALL.product_PK[product], lift, items, spectral, *(term[c, product] for term in terms)]
         assert got.x_RK[row] == pytest.approx(np.array(want), abs=1e-5), row
 
 
@@ -109,12 +116,10 @@ def test_a_chooser_who_owns_nothing_or_took_nothing_fitting_is_left_out():
         assert len(got.first_C) == 0
 
 
-def test_candidates_are_drawn_by_whether_a_term_speaks_of_them(monkeypatch):
-    monkeypatch.setattr(intent, "NEAR_CANDIDATES", 3)
-    monkeypatch.setattr(intent, "OTHER_CANDIDATES", 5)
+def test_candidates_are_drawn_by_whether_a_term_speaks_of_them():
     past = [(0, p, VIEW, 1) for p in range(10)]
     wide = window_of(past, np.eye(1, 60, 59), owns=[[0]], fits=[list(range(60))])
-    got = chosen(wide)
+    got = chosen(wide, replace(HISTORY, near_candidates=3, other_candidates=5))
     products = np.array(shown(got, wide))
     assert products[0] == 59
     spoken = products[1:] <= 10  # what was viewed, and the next of it
@@ -125,13 +130,13 @@ def test_candidates_are_drawn_by_whether_a_term_speaks_of_them(monkeypatch):
 
 
 def test_without_windows_the_prior_stays():
-    for sparse_terms, prior, names in ((True, PRIOR_SPARSE, (*DENSE, *TERMS)), (False, PRIOR_DENSE, DENSE)):
-        got = fit_intent([], PATHS, sparse_terms=sparse_terms, seed=0)
+    for sparse_terms, prior, names in ((True, HISTORY.prior, (*DENSE, *TERMS)), (False, HISTORY.prior_dense, DENSE)):
+        got = fit_intent([], PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
         assert dict(got.by_name) == {name: prior.get(name, 0.0) for name in names}
-    assert fit_intent([], PATHS, sparse_terms=True, seed=0).term_T == pytest.approx(
-        [PRIOR_SPARSE[name] for name in TERMS]
+    assert fit_intent([], PATHS, HISTORY, sparse_terms=True, seed=0).term_T == pytest.approx(
+        [HISTORY.prior[name] for name in TERMS]
     )
-    assert not fit_intent([], PATHS, sparse_terms=False, seed=0).term_T.any()
+    assert not fit_intent([], PATHS, HISTORY, sparse_terms=False, seed=0).term_T.any()
 
 
 # Planted worlds: 40 products that fit all; the first product feature is log popularity.
@@ -162,6 +167,7 @@ def planted(seed: int, *, follow: float, step: int = 0, n_choosers: int = 150) -
         owns=[[0]] * n_choosers,
         fits=[list(range(N_P))],
         items=ItemGraph(next_one, sparse.csr_matrix((N_P, N_P)), none, none),
+        spectral=SpectralFactors(none, none),
         lift_SP=np.zeros((1, N_P), np.float32),
         product_PK=features,
     )
@@ -177,7 +183,7 @@ def recall(weights: dict[str, float], window: Window, k: int = 5) -> float:
 
 
 def prior_weights() -> dict[str, float]:
-    return dict(fit_intent([], PATHS, sparse_terms=True, seed=0).by_name)
+    return dict(fit_intent([], PATHS, HISTORY, sparse_terms=True, seed=0).by_name)
 
 
 def boost(weights: dict[str, float]) -> float:
@@ -186,14 +192,18 @@ def boost(weights: dict[str, float]) -> float:
 
 
 def test_where_views_predict_orders_what_was_viewed_ranks_first():
-    got = dict(fit_intent([planted(seed, follow=0.9) for seed in range(3)], PATHS, sparse_terms=True, seed=0).by_name)
+    got = dict(
+        fit_intent([planted(seed, follow=0.9) for seed in range(3)], PATHS, HISTORY, sparse_terms=True, seed=0).by_name
+    )
     assert boost(got) > 2 * boost(prior_weights())
     assert recall(got, planted(9, follow=1.0)) > 0.95
 
 
 def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
     got = dict(
-        fit_intent([planted(seed, follow=0.9, step=1) for seed in range(3)], PATHS, sparse_terms=True, seed=0).by_name
+        fit_intent(
+            [planted(seed, follow=0.9, step=1) for seed in range(3)], PATHS, HISTORY, sparse_terms=True, seed=0
+        ).by_name
     )
     unseen = planted(9, follow=1.0, step=1)
     assert recall(got, unseen, k=3) > 0.95
@@ -202,7 +212,7 @@ def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
 
 def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse():
     windows = [planted(seed, follow=0.0) for seed in range(3)]
-    got = dict(fit_intent(windows, PATHS, sparse_terms=True, seed=0).by_name)
+    got = dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0).by_name)
     unseen = planted(9, follow=0.0, n_choosers=300)
     assert got["orders"] == pytest.approx(1.0, abs=0.15)  # the true exponent
     assert boost(got) < boost(prior_weights()) / 3
@@ -212,7 +222,6 @@ def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse()
 
 
 def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
-    monkeypatch.setattr(intent, "MAX_CHOOSERS", 60)
     seen: list[int] = []
     monkeypatch.setattr(
         intent,
@@ -220,11 +229,11 @@ def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
         lambda parts, names, prior, penalties: seen.extend(len(p.first_C) for p in parts) or dict.fromkeys(names, 0.0),
     )
     windows = [planted(0, follow=1.0, n_choosers=200), planted(1, follow=1.0, n_choosers=100)]
-    fit_intent(windows, PATHS, sparse_terms=True, seed=0)
+    fit_intent(windows, PATHS, replace(HISTORY, choosers=60), sparse_terms=True, seed=0)
     assert (sum(seen[:4]), sum(seen[4:])) == (40, 20)
 
 
 def test_a_seed_decides():
     windows = [planted(0, follow=0.5), planted(1, follow=0.5)]
-    one, same = (dict(fit_intent(windows, PATHS, sparse_terms=True, seed=3).by_name) for _ in range(2))
+    one, same = (dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=3).by_name) for _ in range(2))
     assert one == same

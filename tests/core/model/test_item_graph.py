@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -9,19 +11,19 @@ from scipy import sparse
 from gnn_core.model import item_graph
 from gnn_core.model.item_graph import build_item_graph, following_products, near_products
 from gnn_core.snapshot import CART, ORDER, VIEW
-from tests.core.model.tiny import KINDS, events_of
+from tests.core.model.tiny import HISTORY, KINDS, events_of
 
 L2, L6 = np.log(2), np.log(6)  # log(1 + weight) of a view and of an order
 
 
-def near(*rows, shape=(3, 4)) -> np.ndarray:
+def near(*rows, shape=(3, 4), settings=HISTORY) -> np.ndarray:
     events = events_of(*rows)
-    return near_products(events, KINDS[events.kind_E], shape).toarray()
+    return near_products(events, KINDS[events.kind_E], shape, settings).toarray()
 
 
-def follows(*rows, n_products: int = 4) -> np.ndarray:
+def follows(*rows, n_products: int = 4, settings=HISTORY) -> np.ndarray:
     events = events_of(*rows)
-    return following_products(events, KINDS[events.kind_E], n_products).toarray()
+    return following_products(events, KINDS[events.kind_E], n_products, settings).toarray()
 
 
 def test_near_matches_hand_values():
@@ -89,16 +91,16 @@ def test_the_order_in_which_events_are_given_does_not_matter():
 
 
 @pytest.mark.parametrize("made", [near, follows])
-def test_only_the_nearest_are_kept_and_ties_go_to_the_lower_product(made, monkeypatch):
-    monkeypatch.setattr(item_graph, "MOST_NEIGHBOURS", 2)
+def test_only_the_nearest_are_kept_and_ties_go_to_the_lower_product(made):
     # 3 comes after 0, 1 and 2, all at one moment; each user of 0 pairs it with one other.
-    got = made((0, 0, VIEW, 1), (0, 1, VIEW, 2), (1, 0, VIEW, 1), (1, 2, VIEW, 2), (2, 0, VIEW, 1), (2, 3, VIEW, 2))
+    rows = [(0, 0, VIEW, 1), (0, 1, VIEW, 2), (1, 0, VIEW, 1), (1, 2, VIEW, 2), (2, 0, VIEW, 1), (2, 3, VIEW, 2)]
+    got = made(*rows, settings=replace(HISTORY, neighbours=2))
     assert np.flatnonzero(got[0]).tolist() == [1, 2]
 
 
-def test_the_strongest_neighbour_stays_whatever_its_place(monkeypatch):
-    monkeypatch.setattr(item_graph, "MOST_NEIGHBOURS", 1)
-    got = near((0, 0, VIEW, 1), (0, 1, VIEW, 2), (1, 0, ORDER, 1), (1, 3, ORDER, 2))
+def test_the_strongest_neighbour_stays_whatever_its_place():
+    rows = [(0, 0, VIEW, 1), (0, 1, VIEW, 2), (1, 0, ORDER, 1), (1, 3, ORDER, 2)]
+    got = near(*rows, settings=replace(HISTORY, neighbours=1))
     assert np.flatnonzero(got[0]).tolist() == [3]
     assert np.flatnonzero(got[1]).tolist() == [0]  # pruned row by row: not symmetric
 
@@ -108,15 +110,15 @@ def test_factors_of_full_rank_give_back_both_kinds_of_edges():
     events = events_of(
         *[(int(u), int(p), int(k), d) for d, (u, p, k) in enumerate(rng.integers(0, [9, 8, 3], (70, 3)))]
     )
-    made = build_item_graph(events, KINDS[events.kind_E], (9, 8), rank=8, seed=0)
+    made = build_item_graph(events, KINDS[events.kind_E], (9, 8), HISTORY, rank=8, seed=0)
     both = (made.near_PP + made.follows_PP).toarray()
     assert made.left_PI @ made.right_PI.T == pytest.approx(both, abs=1e-5)
     assert np.abs(both - both.T).max() > 0.01  # what follows has a direction, and the factors keep it
-    assert build_item_graph(events, KINDS[events.kind_E], (9, 8), rank=0, seed=0).left_PI.shape == (8, 0)
+    assert build_item_graph(events, KINDS[events.kind_E], (9, 8), HISTORY, rank=0, seed=0).left_PI.shape == (8, 0)
 
 
 def test_without_events_there_are_no_edges():
-    made = build_item_graph(events_of(), np.zeros(0), (3, 4), rank=2, seed=0)
+    made = build_item_graph(events_of(), np.zeros(0), (3, 4), HISTORY, rank=2, seed=0)
     assert made.near_PP.nnz == made.follows_PP.nnz == 0
     assert made.near_PP.shape == made.follows_PP.shape == (4, 4)
     assert (made.left_PI.shape, made.right_PI.shape) == ((4, 2), (4, 2))

@@ -15,8 +15,8 @@ from gnn_core.snapshot import Events
 KINDS = np.array([1.0, 3.0, 5.0])
 """Weights of view, cart and order."""
 DAY = 86_400_000_000
-PATHS = load_settings(Path("configs/gnn_config.yaml")).paths
-"""As shipped."""
+_SHIPPED = load_settings(Path("configs/gnn_config.yaml"))
+PATHS, HISTORY = _SHIPPED.paths, _SHIPPED.history
 
 
 def events_of(*rows: tuple[int, int, int, float]) -> Events:

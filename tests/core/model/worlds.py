@@ -22,6 +22,7 @@ SMALL_MODEL = {
     "output_dim": 24,
     "vehicle_factors": 6,
     "item_factors": 6,
+    "spectral_factors": 6,
     "dropout": 0.1,
 }
 SMALL_TRAINING = {
@@ -43,6 +44,7 @@ AS_PROPOSED = {
     "slack": False,
     "vehicle_factors": 0,
     "item_factors": 0,
+    "spectral_factors": 0,
     "sparse_terms": False,
 }
 N_MAKES, N_PRODUCTS, HALF = 6, 24, 12

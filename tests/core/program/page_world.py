@@ -25,7 +25,7 @@ REPORT = json.loads(json.dumps(report_json(made_up.report_data())))
 AT = dt.datetime(2026, 3, 23, tzinfo=dt.UTC)
 COST: dict[str, Any] = {
     "month": "2026-03", "usd": 41.5, "state": "within budget", "sentence": "41.50 USD of 800 USD in 2026-03.",
-    "by_asset": {f"asset_{i}": 10.0 / (i + 1) for i in range(12)}, "by_kind": {"cpu": 30.0, "query": 11.5},
+    "by_asset": {f"asset_{i}": 10.0 / (i + 1) for i in reversed(range(12))}, "by_kind": {"cpu": 30.0, "query": 11.5},
     "months": {"2026-02": 33.0, "2026-03": 41.5}, "billing": "DuckDB bills no query: bytes billed are 0.",
 }  # fmt: skip
 

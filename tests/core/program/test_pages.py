@@ -150,6 +150,7 @@ def test_learnings_hold_what_was_tried_the_figures_and_the_cost():
         "63% of the products",
         "| 2026-03-23 | rollback | 10% → 0% | platform |",
         "| 2026-03 | 41.50 |",
+        "| asset | USD this month |\n| --- | --- |\n| asset_0 | 10.00 |",
         "prices are made up",
         made.status.next_decision,
     ):

@@ -12,7 +12,14 @@ from gnn_core.scoring.candidates import Candidates
 from tests.core.builders import make_snapshot
 
 SETTINGS = ScoringSettings(
-    slots=4, min_slots=3, max_per_part_type=2, purchase_exclusion_days=365, universal_candidates=0, block_rows=2
+    slots=4,
+    min_slots=3,
+    max_per_part_type=2,
+    purchase_exclusion_days=365,
+    universal_candidates=0,
+    diversity=0.0,
+    diversity_pool=50,
+    block_rows=2,
 )
 C69, C70, CHEVELLE = "1969|chevrolet|camaro", "1970|chevrolet|camaro", "1969|chevrolet|chevelle"
 STORE = {

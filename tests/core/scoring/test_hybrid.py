@@ -13,7 +13,14 @@ from gnn_core.scoring.rank import top_k
 from tests.core.builders import make_snapshot
 
 SETTINGS = ScoringSettings(
-    slots=4, min_slots=3, max_per_part_type=2, purchase_exclusion_days=365, universal_candidates=0, block_rows=2
+    slots=4,
+    min_slots=3,
+    max_per_part_type=2,
+    purchase_exclusion_days=365,
+    universal_candidates=0,
+    diversity=0.0,
+    diversity_pool=50,
+    block_rows=2,
 )
 CAR, OTHER = "1969|ford|mustang", "1970|ford|mustang"
 

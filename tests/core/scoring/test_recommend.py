@@ -331,3 +331,17 @@ def test_the_rollout_serves_its_share_and_never_the_holdout():
         assert found.promoted_U[before].all()
         before = found.promoted_U
     assert before.mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_diversity_is_for_the_policy_with_vectors_and_scores_still_fall():
+    # A-R, B and C are alike and E is like nothing, so E takes the third slot; SQL's own lists stay what they were.
+    vectors = np.zeros((len(ORDER), 2))
+    vectors[[ORDER.index(p) for p in ("A-R", "B", "C")], 0] = 1.0
+    gnn, sql = Fixed("gnn", GNN), Fixed("sql_v5.18", SQL)
+    gnn.likeness_vectors = lambda: vectors
+    found = {}
+    for strength in (0.0, 0.9):
+        settings = _settings(scoring={"block_rows": 2, "slots": 3, "diversity": strength, "diversity_pool": 10})
+        found[strength] = _lists(_recommend(gnn, settings=settings, users=[0]))["ann"]
+        assert _lists(_recommend(sql, settings=settings, source="sql_v5.18", users=[0]))["ann"] == ["E", "C", "B"]
+    assert found == {0.0: ["A-R", "B", "C"], 0.9: ["A-R", "B", "E"]}

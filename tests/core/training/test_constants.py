@@ -11,25 +11,26 @@ import pytest
 import torch
 
 from gnn_core.config import Settings
+from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.graph.hetero import build_structure
-from gnn_core.model.history import TERMS
-from gnn_core.model.intent import DENSE, PRIOR_SPARSE, IntentWeights, window_choices
+from gnn_core.model.intent import IntentWeights, window_choices
 from gnn_core.model.preference import PathWeights
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.snapshot import Snapshot, micros
+from gnn_core.training import constants
 from gnn_core.training.constants import ConstantMaker, Weights
 from gnn_core.training.examples import fold_of_users
 from gnn_core.training.plan import build_plan
 from gnn_core.training.stored_constants import to_tensors
 from tests.core.builders import AS_OF, make_snapshot
-from tests.core.model.tiny import PATHS
+from tests.core.model.tiny import HISTORY, PATHS
 from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
-FULL_RANK = {"vehicle_factors": 14, "item_factors": 26}
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4}
 CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
 # Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
 STORE: dict[str, Any] = {
@@ -118,7 +119,7 @@ def test_products_bought_before_are_no_candidates_where_only_new_ones_count():
     new_only = learn(store(), settings_of(new_products_only=True)).windows[0]
     # ann and eve ordered P0; bob viewed P2 only, which does not count.
     assert new_only.excluded_CP.toarray().tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    rows = window_choices(new_only, np.arange(3), np.random.default_rng(0), sparse_terms=False)
+    rows = window_choices(new_only, np.arange(3), np.random.default_rng(0), HISTORY, sparse_terms=False)
     assert rows.first_C.tolist() == [0, 2, 6]
     assert len(rows.weight_R) == 8  # 2 of 3, 4 of 4, 2 of 3
     assert not learn(store()).windows[0].excluded_CP.nnz
@@ -140,6 +141,65 @@ def test_the_lift_of_a_window_is_weighed_by_the_folds_and_described_as_of_its_st
         assert np.abs(window.lift_SP).max() > 0.1
     assert got.weights is not None
     assert got.weights.paths is got.paths[1]  # what is served has learned from the windows too
+
+
+# Hidden pairs
+
+# Nobody has a past of a whole window: all happened on one day.
+TIMELESS = [
+    *((u, p, "order", "2026-05-20", f"{u}{p}") for u in ("ann", "bob") for p in ("P0", "P1", "P2")),
+    ("cat", "P3", "order", "2026-05-20", "c3"),
+    ("dan", "P1", "view", "2026-05-20"),
+    ("dan", "P1", "order", "2026-05-20", "d1"),
+    ("dan", "P2", "order", "2026-05-20", "d2"),
+]
+
+
+def test_without_an_earlier_window_hidden_pairs_teach():
+    """ann and bob hide one of three pairs, dan one of two, with both its events; cat has one pair, and keeps it."""
+    train = make_snapshot(**(STORE | {"events": TIMELESS}))
+    (window,) = learn(train).windows
+    assert (window.taken_CP > 0).sum(axis=1).ravel().tolist() == [[1, 1, 1]]
+    left = [set(row.indices) for row in window.queries_C.all_RP]
+    hidden = [set(row.indices) for row in window.taken_CP]
+    assert [a | b for a, b in zip(left, hidden, strict=True)] == [{0, 1, 2}, {0, 1, 2}, {1, 2}]
+    assert not any(a & b for a, b in zip(left, hidden, strict=True))
+    assert [set(row.indices) for row in window.excluded_CP] == left  # what is known is no candidate
+
+
+def test_hidden_pairs_do_not_describe_themselves(monkeypatch):
+    """Whatever it is that a user hides, the window that describes them is the same."""
+    windows = []
+    for product in ("P2", "P3"):
+        events = [e for e in TIMELESS if e[:2] != ("ann", "P2")] + [("ann", product, "order", "2026-05-20", "annP2")]
+        train = make_snapshot(**(STORE | {"events": events}))
+        mask = (train.events.user_E == 0) & (train.events.product_E == int(product[1]))
+        assert mask.sum() == 1
+        monkeypatch.setattr(constants, "hidden_events", lambda *_, mask=mask: mask)
+        windows += learn(train).windows
+    one, other = windows
+    assert [w.taken_CP.indices.tolist() for w in windows] == [[2], [3]]
+    for part in ("items", "spectral", "product_PK", "queries_C"):
+        assert same(getattr(one, part), getattr(other, part)), part
+
+
+def test_where_a_window_teaches_no_pair_is_hidden():
+    got = learn(store())
+    assert [w.taken_CP.shape[0] for w in got.windows] == [3, 0]
+
+
+def test_the_smooth_part_costs_nothing_where_it_counts_for_nothing():
+    """With windows it has no dimension unless it is asked for; with hidden pairs it has all of them."""
+    assert learn(store()).windows[0].spectral.in_PF.shape == (4, 0)
+    asked = learn(store(), settings_of(spectral_in_windows=True))
+    assert asked.windows[0].spectral.in_PF.shape == (4, 6)
+    hidden = make_snapshot(**(STORE | {"events": TIMELESS}))
+    got = learn(hidden)
+    assert got.windows[0].spectral.out_PF.shape == (4, 6)
+    for train, weights, dimensions in ((store(), learn(store()).weights, 0), (hidden, got.weights, 6)):
+        assert weights is not None
+        factors = ConstantMaker(train, settings_of(), build_structure(train)).make(train.events, weights).factors
+        assert factors.in_PF.shape == factors.out_PF.shape == (4, dimensions)
 
 
 # Folds
@@ -167,7 +227,13 @@ def test_what_hidden_users_do_does_not_move_the_features_that_describe_them():
 
 
 def test_a_model_that_learns_all_by_gradient_needs_no_choices():
-    off = {"popularity_bias": False, "vehicle_factors": 0, "item_factors": 0, "sparse_terms": False}
+    off = {
+        "popularity_bias": False,
+        "vehicle_factors": 0,
+        "item_factors": 0,
+        "spectral_factors": 0,
+        "sparse_terms": False,
+    }
     got = learn(store(), settings_of(**off))
     assert got.described == got.windows == []
     made = ConstantMaker(store(), settings_of(**off), build_structure(store())).make(store().events, got.weights)
@@ -180,7 +246,7 @@ def test_a_handful_of_users_leaves_the_weights_where_they_were():
     for name, value in weights.paths.by_name.items():
         assert value == pytest.approx(PATHS.prior.get(name, 0.0), abs=0.05), name
     for name, value in weights.intent.by_name.items():
-        assert value == pytest.approx(PRIOR_SPARSE.get(name, 0.0), abs=0.05), name
+        assert value == pytest.approx(HISTORY.prior.get(name, 0.0), abs=0.05), name
 
 
 def test_what_is_served_is_what_was_fitted():
@@ -219,7 +285,7 @@ def test_what_is_served_is_what_was_fitted():
     weights = np.array([intent[name] for name in (*DENSE, *TERMS)])
     compared = 0
     for c in range(0, len(user_C), 7):
-        rows = window_choices(window, np.array([c]), rng, sparse_terms=True)
+        rows = window_choices(window, np.array([c]), rng, HISTORY, sparse_terms=True)
         product = [
             int(np.abs(features.product_PK - x[: len(PRODUCT_FEATURES)]).sum(axis=1).argmin()) for x in rows.x_RK
         ]

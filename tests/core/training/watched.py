@@ -46,9 +46,9 @@ def learn(train: Snapshot, settings: Settings | None = None) -> Seen:
         seen.described.append((features, hidden))
         return choices(features, fitting, owns_US, hidden, rng, paths)
 
-    def watched_fit(windows, paths, **options):
+    def watched_fit(windows, paths, history, **options):
         seen.windows.extend(windows)
-        return fit_intent(windows, paths, **options)
+        return fit_intent(windows, paths, history, **options)
 
     def watched_weights(parts, paths):
         seen.paths.append(fit_weights(parts, paths))

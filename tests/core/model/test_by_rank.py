@@ -1,0 +1,128 @@
+"""Weights that hidden pairs rank by: planted camps, where the likelihood's weights would hide what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from gnn_core.config.history import DENSE, TERMS
+from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.model import by_rank
+from gnn_core.model.by_rank import GROUPS, weighed_by_rank
+from gnn_core.model.history import history_queries
+from gnn_core.model.intent import IntentWeights, Window
+from gnn_core.model.item_graph import ItemGraph
+from gnn_core.model.spectral import SpectralFactors
+from gnn_core.snapshot import ORDER
+from tests.core.model.tiny import HISTORY, KINDS, events_of
+
+CAMPS, SIZE = 3, 60
+N_P = CAMPS * SIZE
+CAMP_P = np.repeat(np.arange(CAMPS), SIZE)
+POPULARITY = np.where(CAMP_P == 0, 5.0, 0.0) + np.linspace(1, 0, N_P)
+NONE = np.zeros((N_P, 0), np.float32)
+
+
+def camps(n_choosers: int = 240, *, loyal: bool = True, seed: int = 0) -> Window:
+    """Choosers of three camps, each known by one product; they take one of the five best of their camp, or of all."""
+    rng = np.random.default_rng(seed)
+    past, taken = [], np.zeros((n_choosers, N_P))
+    for c in range(n_choosers):
+        camp = c % CAMPS
+        past.append((c, camp * SIZE + 10 + int(rng.integers(50)), ORDER, 1))
+        taken[c, (camp if loyal else 0) * SIZE + int(rng.integers(5))] = 1.0
+    shape = taken.shape
+    features = np.zeros((N_P, len(PRODUCT_FEATURES)), np.float32)
+    features[:, 0] = POPULARITY
+    of_camp = np.eye(CAMPS, dtype=np.float32)[CAMP_P]
+    return Window(
+        queries_C=history_queries(events_of(*past), KINDS, shape, np.datetime64("1970-01-09"), 30.0),
+        owns_CS=sparse.csr_matrix(np.ones((n_choosers, 1), dtype=bool)),
+        taken_CP=sparse.csr_matrix(taken),
+        excluded_CP=sparse.csr_matrix(shape),
+        items=ItemGraph(sparse.csr_matrix((N_P, N_P)), sparse.csr_matrix((N_P, N_P)), NONE, NONE),
+        spectral=SpectralFactors(of_camp, of_camp),
+        lift_SP=np.zeros((1, N_P), np.float32),
+        product_PK=features,
+        fits_SP=sparse.csr_matrix(np.ones((1, N_P), dtype=bool)),
+    )
+
+
+def weights(**given: float) -> IntentWeights:
+    return IntentWeights(dict.fromkeys(DENSE, 0.0) | given)
+
+
+def recall(window: Window, of: IntentWeights, length: float = HISTORY.rank_length) -> float:
+    asked = by_rank._Asked(window, np.arange(window.taken_CP.shape[0]), of, replace(HISTORY, rank_length=length))
+    return asked.recall(np.ones(len(GROUPS)))
+
+
+def test_where_closeness_is_drowned_by_popularity_it_is_raised_above_it():
+    likely = weights(orders=1.0, spectral=1.0)  # one camp is five ahead of the others
+    window = camps()
+    assert recall(window, likely) == pytest.approx(1 / 3)
+    got = weighed_by_rank(window, likely, HISTORY, seed=0)
+    assert got.by_name["orders"] > 0  # within a camp popularity decides
+    assert got.by_name["spectral"] > 5 * got.by_name["orders"]
+    assert recall(camps(seed=9), got) == 1.0
+
+
+def test_where_nothing_ranks_higher_the_fit_stays():
+    likely = weights(orders=1.0, spectral=0.1)
+    assert weighed_by_rank(camps(loyal=False), likely, HISTORY, seed=0).by_name == likely.by_name
+
+
+def test_a_part_that_only_harms_loses_its_say():
+    harmful = weights(orders=1.0, spectral=50.0)
+    got = weighed_by_rank(camps(loyal=False), harmful, HISTORY, seed=0)
+    assert recall(camps(loyal=False, seed=9), got) == 1.0
+    assert got.by_name["spectral"] < 6 * got.by_name["orders"]
+
+
+def test_a_handful_of_choosers_changes_nothing():
+    likely = weights(orders=1.0, spectral=1.0)
+    assert weighed_by_rank(camps(HISTORY.rank_choosers - 1), likely, HISTORY, seed=0) is likely
+    assert weighed_by_rank(camps(HISTORY.rank_choosers), likely, HISTORY, seed=0) is not likely
+
+
+def test_choosers_are_drawn_where_there_are_more_than_memory_holds():
+    drawn = by_rank._choosers(camps(), 50 * N_P, seed=1)
+    assert len(drawn) == len(set(drawn)) == 50
+    assert drawn.tolist() == sorted(drawn.tolist())
+
+
+def test_products_that_are_no_candidates_take_no_place():
+    window = camps(3, loyal=False)
+    best = np.zeros((3, N_P))
+    best[:, :5] = window.taken_CP.toarray()[:, :5] == 0  # the other four of the popular
+    one = weights(orders=1.0)
+    assert recall(window, one, 1) < 1
+    assert recall(replace(window, excluded_CP=sparse.csr_matrix(best)), one, 1) == 1.0
+    fits = np.ones((1, N_P), dtype=bool)
+    fits[0, window.taken_CP.indices[0]] = False
+    assert len(by_rank._Asked(replace(window, fits_SP=sparse.csr_matrix(fits)), np.arange(3), one, HISTORY)._row_N) < 3
+
+
+def test_a_tie_counts_as_half_a_place():
+    window, flat = camps(3), weights(breadth=1.0)  # the same for all products
+    window = replace(window, product_PK=np.ones_like(window.product_PK))
+    assert recall(window, flat, (N_P - 1) / 2) == 0.0
+    assert recall(window, flat, N_P / 2) == 1.0
+
+
+def test_sparse_terms_are_weighed_together_and_own_events_are_left_alone():
+    next_one = sparse.csr_matrix(np.eye(N_P, k=-10) * 0.5)
+    window = camps()
+    taken = np.zeros((240, N_P))
+    for c, row in enumerate(window.queries_C.all_RP):
+        taken[c, row.indices[0] - 10] = 1.0  # the neighbour of what is known
+    window = replace(window, taken_CP=sparse.csr_matrix(taken), items=replace(window.items, near_PP=next_one))
+    likely = IntentWeights(dict.fromkeys((*DENSE, *TERMS), 0.0) | {"orders": 1.0, "near": 0.2, "ordered": 2.0})
+    assert recall(window, likely) < 0.6
+    got = weighed_by_rank(window, likely, HISTORY, seed=0)
+    assert recall(window, got) == 1.0
+    assert got.by_name["ordered"] == 2.0
+    assert got.by_name["near"] / got.by_name["orders"] > 0.4 if got.by_name["orders"] else got.by_name["near"] > 0
