@@ -1,8 +1,8 @@
 """recommendation_candidates: everyone's lists, made in shards, merged, and staged in one table for the audit.
 
-Three kinds of steps. `plan_shards` opens the warehouse once: it counts SQL's popularity, and fixes run id, moment and how many
-shards there are. `score_shard`, one a shard, needs CPU and the artifact store only, so it runs anywhere; one that fails is
-tried again alone. `merge_shards` refuses what is not exactly the planned shards, and stages the rows.
+Three kinds of steps. `plan_shards` opens the warehouse once: it counts SQL's popularity, and fixes run id, moment and
+how many shards there are. `score_shard`, one a shard, needs CPU and the artifact store only, so it runs anywhere; one
+that fails is tried again alone. `merge_shards` refuses what is not exactly the planned shards, and stages the rows.
 Between steps everything goes through the artifact store, whose lineage says which plan a shard was made for.
 """
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from gnn_assets import metadata
 from gnn_assets.partitions import as_of_moment
 from gnn_assets.policy import OWNERS
-from gnn_assets.resources import Platform, Week
+from gnn_assets.resources import RAW, Platform, Week
 from gnn_core.errors import ArtifactError
 from gnn_core.graph.refresh import MERGED, Facts, Refreshed, refresh, same
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
@@ -27,7 +27,7 @@ def fact_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
         name=NAME,
         partitions_def=weekly,
         group_name="graph",
-        deps=["raw_events", dg.AssetDep(NAME, partition_mapping=last_week)],
+        deps=[*RAW, dg.AssetDep(NAME, partition_mapping=last_week)],
         kinds={"python", "parquet"},
         owners=OWNERS,
         code_version="1",

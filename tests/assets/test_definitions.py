@@ -24,7 +24,7 @@ RAW = {
 }
 ASSETS = {
     **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
-    "interaction_facts": ("graph", "raw_events interaction_facts", "parquet python"),
+    "interaction_facts": ("graph", " ".join(RAW) + " interaction_facts", "parquet python"),
     "temporal_split": ("graph", " ".join(RAW), "python"),
     "hetero_graph": ("graph", "temporal_split", "pytorch"),
     "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
@@ -265,3 +265,15 @@ def test_a_rollback_is_published_once_and_at_once_and_nothing_else_is(tmp_path):
     _stage(where, "2026-03-02", action="rollback", share=0.0)
     (request,) = _asked(where, definitions).run_requests
     assert (request.partition_key, request.run_key) == ("2026-02-23", "rollback-4")
+
+
+def test_whatever_reads_the_week_waits_for_all_of_its_tables(definitions, specs):
+    """A step reads and writes artifacts beside the week's tables, all of them; in pods nothing else keeps the order."""
+    parents = {name: {d.asset_key.to_user_string() for d in spec.deps} - {name} for name, spec in specs.items()}
+
+    def ancestors(name):
+        return {name}.union(*(ancestors(parent) for parent in parents[name]))
+
+    weekly = {k.to_user_string() for k in definitions.resolve_job_def("weekly").asset_layer.executable_asset_keys}
+    early = {name for name in weekly - set(RAW) if not set(RAW) <= ancestors(name)}
+    assert early == set()

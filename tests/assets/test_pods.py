@@ -228,8 +228,10 @@ def test_memory_is_capped_at_what_was_asked_for_and_cores_are_not(steps):
 
 def test_what_is_served_is_written_under_an_identity_of_its_own(steps):
     writers = {step for step, (_, job) in steps.items() if pod(job)["serviceAccountName"] == "gnn-publish"}
-    side_tables = {"product_similarity", "universal_ranking", "published_embeddings"}
-    assert writers == {"recommendations", "treatment_assignments", "rollout_stage", "cost_ledger"} | side_tables
+    assert writers == {
+        *("recommendations", "treatment_assignments", "rollout_stage", "cost_ledger"),
+        *("published_embeddings", "product_similarity", "universal_ranking"),
+    }
     assert {pod(job)["serviceAccountName"] for _, job in steps.values()} == {"gnn-step", "gnn-publish"}
 
 
