@@ -102,7 +102,9 @@ class Day(Week):
 
 def day_of(platform: Platform, day: str) -> Week:
     """The seven days that end with a day, in the form in which a week's steps know a week."""
-    return platform.week((dt.date.fromisoformat(day) + dt.timedelta(days=1) - partitions.WEEK).isoformat())
+    week = platform.week((dt.date.fromisoformat(day) + dt.timedelta(days=1) - partitions.WEEK).isoformat())
+    # A Sunday ends the same seven days as the weekly run, which may be at work on its tables.
+    return dataclasses.replace(week, tables=dataclasses.replace(week.tables, prefix="day_"))
 
 
 def staged(week: Week) -> Day:

@@ -22,6 +22,8 @@ class WeekTables:
     as_of: dt.date
     dataset: str = "work"
     """`warehouse.work_dataset`."""
+    prefix: str = ""
+    """Before every name: what looks at a week in passing must not touch the tables of the week's own run."""
 
     @property
     def moment(self) -> dt.datetime:
@@ -29,14 +31,14 @@ class WeekTables:
         return dt.datetime.combine(self.as_of, dt.time(), tzinfo=dt.UTC)
 
     def table(self, name: str) -> TableName:
-        """`work.<contract table>_<yyyymmdd>`.
+        """`work.<prefix><contract table>_<yyyymmdd>`.
 
         Raises:
             ContractError: `name` is no contract table.
         """
         if name not in CONTRACTS:
             raise ContractError(f"{name!r} is no contract table; there are {', '.join(CONTRACTS)}")
-        return TableName(self.dataset, f"{name}_{self.as_of:%Y%m%d}")
+        return TableName(self.dataset, f"{self.prefix}{name}_{self.as_of:%Y%m%d}")
 
     def scores(self, what: str, cutoff: np.datetime64, version: str) -> TableName:
         """`work.sql_<what>_<yyyymmdd of the week>_<yyyymmdd of the cutoff>_<v517 | v518>`."""

@@ -8,10 +8,13 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from gnn_assets.assets.daily import day_of
 from gnn_assets.definitions import build_defs
-from gnn_assets.environment import PROJECT
+from gnn_assets.environment import PROJECT, Environment
 from gnn_assets.partitions import daily_partitions, newest_day, newest_week, weekly_partitions
+from gnn_assets.resources import Platform
 from gnn_core.config import load_settings
+from gnn_core.contracts import CONTRACTS
 from tests.fixtures.installation import Installation
 
 
@@ -127,3 +130,13 @@ def test_a_past_week_is_made_again_without_taking_the_table_back_in_time(publish
     published_copy.gnn("run", "--week", "2026-02-23")
     assert published_copy.live.run_id != before.run_id
     assert published_copy.live.digest == before.digest
+
+
+def test_the_daily_look_never_touches_the_tables_of_the_weekly_run(tmp_path):
+    """A Sunday ends the very seven days of the weekly run; its look stages tables of its own and drops only those."""
+    platform = Platform.of(Environment("local", PROJECT / "configs", tmp_path))
+    sunday, week = day_of(platform, "2026-03-01"), platform.week("2026-02-23")
+    assert sunday.tables.as_of == week.tables.as_of
+    assert not {str(sunday.tables.table(name)) for name in CONTRACTS} & {
+        str(week.tables.table(name)) for name in CONTRACTS
+    }
