@@ -15,6 +15,7 @@ from dagster._core.definitions.reconstruct import reconstructable
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.context.system import PlanData, PlanOrchestrationContext
 from dagster._core.execution.context_creation_job import create_context_free_log_manager
+from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.init import InitExecutorContext
 from dagster._core.executor.step_delegating import StepHandlerContext
@@ -35,6 +36,8 @@ MINORS = {tuple(map(int, v.split(".")[:2])) for v in kubernetes_validate.utils.a
 VERSIONS = [f"{major}.{minor}" for major, minor in sorted(MINORS) if (major, minor) >= (1, 30)]
 TRAINING = {"gnn_checkpoint", "promoted_model"}
 GPU = "nvidia.com/gpu"
+SHARDED = "recommendation_candidates"
+"""Made by several steps, of which two score a shard each here."""
 RUN = "@run"
 """Key of the run's own Job among those of its steps."""
 KUBECONFIG = {
@@ -107,6 +110,7 @@ def _launch(job, instance, executor):
         batch_api_override=submitted, core_api_override=submitted.core
     )
     plan = create_execution_plan(job)
+    plan.resolve({f"{SHARDED}.plan_shards": {"result": ["shard_0", "shard_1"]}})
     context = PlanOrchestrationContext(
         plan_data=PlanData(
             job=reconstructable(production_job),
@@ -123,7 +127,7 @@ def _launch(job, instance, executor):
     instance.run_launcher._api_client = handler._api_client
     instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
     jobs = {RUN: submitted.jobs.pop()}
-    for step in plan.steps:
+    for step in (s for s in plan.steps if isinstance(s, ExecutionStep)):
         arguments = ExecuteStepArgs(
             job_origin=origin, run_id=run.run_id, step_keys_to_execute=[step.key], instance_ref=instance.get_ref()
         )
@@ -159,8 +163,9 @@ def test_every_asset_and_every_check_of_the_week_gets_a_pod(jobs, tmp_path):
     layer = build_defs(production(tmp_path)).resolve_job_def("weekly").asset_layer
     assets = {key.to_user_string() for key in layer.executable_asset_keys}
     checks = {f"{k.asset_key.to_user_string()}_{k.name}" for k in layer.asset_graph.asset_check_keys}
-    assert assets <= set(jobs)
-    assert set(jobs) - assets - checks == {RUN, "audit"}
+    shards = {f"{SHARDED}.{s}" for s in ("plan_shards", "score_shard[shard_0]", "score_shard[shard_1]", "merge_shards")}
+    assert assets - {SHARDED} <= set(jobs)
+    assert set(jobs) - assets - checks == {RUN, "audit", *shards}
 
 
 def test_every_job_is_strictly_valid_on_the_newest_kubernetes(jobs):
