@@ -19,6 +19,8 @@ from gnn_core.stores.public import load_store
 from tests.core.benchmark.files import write_cold_store
 from tests.fixtures.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "training": {"max_steps": 1, "validate_every": 1},
     "model": {"embedding_dim": 8, "hidden_dim": 8, "output_dim": 8, "vehicle_factors": 2, "item_factors": 2},

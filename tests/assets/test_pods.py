@@ -269,6 +269,7 @@ def test_a_pod_that_works_is_not_evicted_to_save_a_node(jobs):
         assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false", step
 
 
+@pytest.mark.slow
 def test_pods_of_the_config_reach_the_job(tmp_path, monkeypatch):
     base = yaml.safe_load((PROJECT / "configs" / "gnn_config.yaml").read_text())["kubernetes"]
     kinds = {**base["pods"]}

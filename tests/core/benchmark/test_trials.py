@@ -41,6 +41,8 @@ from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.snapshot import micros
 from tests.core.benchmark.files import CONFIG, write_cold_store
 
+pytestmark = pytest.mark.slow
+
 QUICK: Mapping[str, Any] = {
     "training": {"max_steps": 2, "validate_every": 1},
     "model": {"embedding_dim": 8, "hidden_dim": 8, "output_dim": 8, "vehicle_factors": 2, "item_factors": 2},
