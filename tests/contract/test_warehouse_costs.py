@@ -29,7 +29,10 @@ def test_jobs_are_asked_of_the_engine_itself(any_warehouse, dataset):
     # A load, since the emulator forgets the labels of queries; those are summed below.
     any_warehouse.load(TableName(dataset, "t"), pa.table({"n": [1]}))
     found = any_warehouse.bytes_billed(before, {"application": "tests"}, "statement")
-    assert found == ({"load": 0} if any_warehouse.engine == "bigquery" else {})
+    if any_warehouse.engine == "bigquery":
+        assert found["load"] == 0  # statements of other tests in this minute may stand beside it
+    else:
+        assert found == {}
     assert any_warehouse.bytes_billed(before, {"application": "another"}, "statement") == {}
 
 

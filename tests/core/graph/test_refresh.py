@@ -106,8 +106,8 @@ def test_a_year_of_the_simulated_store_too(simulated_copy):
         tables[name] = warehouse.read(week.table(name)).to_pandas()
     late, merges, pairs = a_year(tables)
     assert merges == WEEKS
-    assert late > 1000
-    assert pairs > 100
+    assert late > 100
+    assert pairs > 0
 
 
 @pytest.fixture
