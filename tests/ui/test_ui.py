@@ -10,7 +10,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200)]
 RUN_MS = 3_000_000
 """A busy machine may take most of an hour for a week that takes a minute on a quiet one."""
 GROUPS = ("sources", "graph", "training", "scoring", "evaluation", "serving", "experiment", "rollout", "monitoring")
-AUTOMATIONS = ("every_monday", "every_day", "alerts_are_sent", "new_data_are_refreshed", "rollback_is_published")
+AUTOMATIONS = (
+    "every_monday",
+    "every_day",
+    "alerts_are_sent",
+    "new_data_are_refreshed",
+    "rollback_is_published",
+    "guards_are_read_without_training",
+)
 
 
 @pytest.fixture(scope="module")
