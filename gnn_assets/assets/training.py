@@ -37,6 +37,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         """
         week = platform.week(context)
         refuse_over_budget(week, dt.datetime.now(dt.UTC).date())
+        models.refuse_several_processes(week.settings.training)
         graph = week.read("hetero_graph")
         fitted, steps, warm = _fit_cuts(week, week.snapshot())
         histories = {name: model.history for name, model in fitted.items()}
