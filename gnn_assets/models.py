@@ -90,7 +90,7 @@ def refuse_several_processes(training: TrainingSettings) -> None:
     """
     if training.processes > 1:
         raise ConfigError(
-            f"training.processes is {training.processes}, and the weekly job starts no further process; set it to 1, or "
+            f"training.processes is {training.processes}, and the weekly job starts no other process; set it to 1, or "
             "train under torchrun (benchmarks/distributed.py shows how)"
         )
 
