@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import PROJECT, Environment, git_commit
 from gnn_core.benchmark.cells import Bench, Cell, Made, Plan
 from gnn_core.benchmark.figures import CLAIM_DRAWS, as_json, build_figures
@@ -115,15 +116,13 @@ def report(
         console.print(_rich(table if console.width >= WIDE else table.narrow()))
         if table.note:
             console.print(table.note, highlight=False, soft_wrap=True, markup=False, style="dim")
-    if json_file is not None:
-        content = {
-            "commit": git_commit(),
-            "settings": bench.settings.fingerprint(),
-            "targets": [row.as_json() for row in targets],
-            **as_json(figures, made),
-        }
-        json_file.write_text(json.dumps(content, indent=1, allow_nan=False))
-        console.print(f"JSON: {json_file}", soft_wrap=True)
+    content = {
+        "commit": git_commit(),
+        "settings": bench.settings.fingerprint(),
+        "targets": [row.as_json() for row in targets],
+        **as_json(figures, made),
+    }
+    write_json(content, json_file, console)
     if markdown_file is not None:
         markdown_file.write_text(markdown(tables, "Quality on public data") + "\n")
         console.print(f"Markdown: {markdown_file}", soft_wrap=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, DataError
@@ -71,8 +71,7 @@ def gates(console: Console, *, runs: int, seed: int, users_file: Path | None, js
         soft_wrap=True,
     )
     _show(found, console)
-    if json_file is not None:
-        json_file.write_text(json.dumps({k: v.as_json() for k, v in found.items()}, indent=1, allow_nan=False))
+    write_json({k: v.as_json() for k, v in found.items()}, json_file, console)
 
 
 def _judged_users(
