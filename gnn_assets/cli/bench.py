@@ -60,6 +60,7 @@ def quality(
     folder = source or PROJECT.parent / "shared" / "data"
     if not folder.is_dir():
         raise DataError(f"folder {folder} does not exist; name the folder of the data sets with --from")
+    null = _planted_null(planted_file)
     overlays: list[Path | Mapping[str, Any]] = [where.config_dir / f"{where.name}.yaml"]
     if quick:
         overlays.append(QUICK_OVERLAY)
@@ -93,9 +94,7 @@ def quality(
     evaluation = bench.settings.evaluation
     if not quick:
         evaluation = replace(evaluation, bootstrap_draws=max(CLAIM_DRAWS, evaluation.bootstrap_draws))
-    report(
-        bench, evaluation, made, console, json_file=json_file, markdown_file=markdown_file, planted_file=planted_file
-    )
+    report(bench, evaluation, made, console, json_file=json_file, markdown_file=markdown_file, planted_null=null)
 
 
 def report(
@@ -106,11 +105,11 @@ def report(
     *,
     json_file: Path | None,
     markdown_file: Path | None,
-    planted_file: Path | None,
+    planted_null: Mapping[str, Any] | None,
 ) -> None:
     """Print the tables; write JSON and Markdown."""
     figures = build_figures(made, evaluation)
-    targets = judged_targets(figures, _planted_null(planted_file))
+    targets = judged_targets(figures, planted_null)
     tables = report_tables(figures, made, targets)
     for table in tables:
         console.print(_rich(table if console.width >= WIDE else table.narrow()))

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import cache
 from types import SimpleNamespace
 
 import dagster as dg
@@ -148,6 +149,14 @@ def jobs(tmp_path_factory):
 def steps(jobs):
     """The Jobs of steps alone."""
     return {name: job for name, job in jobs.items() if name != RUN}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schemas_read_once():
+    """A version's schemas are two megabytes of JSON, which the validator would read again for every document."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield
 
 
 def pod(job):
