@@ -25,8 +25,8 @@ RAW = {
 ASSETS = {
     **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
     "interaction_facts": ("graph", " ".join(RAW) + " interaction_facts", "parquet python"),
-    "temporal_split": ("graph", " ".join(RAW), "python"),
-    "hetero_graph": ("graph", "temporal_split", "pytorch"),
+    "temporal_split": ("graph", " ".join(RAW) + " interaction_facts", "python"),
+    "hetero_graph": ("graph", "temporal_split interaction_facts", "pytorch"),
     "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
     "embeddings": ("training", "gnn_checkpoint", "parquet pytorch"),
     "sql_scores": ("scoring", "temporal_split", "sql"),
