@@ -102,7 +102,9 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             )
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
-        week.write("recommendations", {"published.json": json_bytes({"run_id": live.run_id, "digest": live.digest})})
+        share = week.read("recommendation_candidates").json("staged.json")["ledger_share"]
+        published = {"run_id": live.run_id, "digest": live.digest, "ledger_share": share}
+        week.write("recommendations", {"published.json": json_bytes(published)})
         rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])
         return dg.MaterializeResult(
             metadata={

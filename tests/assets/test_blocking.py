@@ -15,6 +15,7 @@ from gnn_assets import fitting
 from gnn_assets.assets import candidates, sources
 from gnn_assets.definitions import build_defs
 from gnn_core.contracts import CONTRACTS
+from gnn_core.errors import ArtifactError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.audit import RULE_NAMES
 from gnn_core.publishing.digest import table_digest
@@ -92,7 +93,7 @@ def staged(made, rows):
     store = made.environment.artifacts(made.settings)
     tables = [store.write(TEN_USERS, f"raw_{name}", {}, sections=("eligibility",)) for name in CONTRACTS]
     table = load_directly(made.warehouse, "recommendation_candidates__r2", rows)
-    found = {"table": str(table), "digest": table_digest(made.warehouse, table)}
+    found = {"table": str(table), "digest": table_digest(made.warehouse, table), "ledger_share": None}
     store.write(TEN_USERS, CANDIDATES.to_user_string(), {"staged.json": json_bytes(found)}, inputs=tables)
 
 
@@ -230,6 +231,68 @@ def test_a_model_made_from_other_tables_of_the_week_serves_nobody(published_copy
         result, "recommendation_candidates.plan_shards"
     )
     assert done(result) == set()
+    assert published_copy.live == before
+
+
+# A shard that fails --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing_shard(published_copy, monkeypatch):
+    """Four shards, of which the second fails so many times; what it raises, and how often it was tried."""
+    published_copy.overlay({**QUICK, "serving": {"users_per_shard": 500, "max_shards": 4}})
+    policy = candidates.RETRY
+    monkeypatch.setattr(candidates, "RETRY", dg.RetryPolicy(max_retries=policy.max_retries, delay=0.01))
+    score, tried = candidates._score, []
+
+    def install(times, error):
+        def sometimes(week, number):
+            tried.append(number)
+            if number == 1 and tried.count(1) <= times:
+                raise error
+            return score(week, number)
+
+        monkeypatch.setattr(candidates, "_score", sometimes)
+        return tried
+
+    return install
+
+
+SCORED = [dg.AssetKey("promoted_model"), dg.AssetKey("rollout_stage"), CANDIDATES, LIVE]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error", [OSError("the node went away"), WarehouseBusyError("held")], ids=["a lost node", "a busy warehouse"]
+)
+def test_a_shard_that_fails_once_is_tried_again_alone_and_the_table_is_whole(published_copy, failing_shard, error):
+    before, tried = published_copy.live, failing_shard(1, error)
+    result = execute(published_copy, SIMULATED, assets=[dg.AssetKey("eval_report"), *SCORED])
+    assert result.success
+    assert sorted(tried) == [0, 1, 1, 2, 3]
+    retried = [e.step_key for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    assert retried == ["recommendation_candidates.score_shard[shard_1]"]
+    assert published_copy.live.run_id == result.run_id
+    assert (published_copy.live.digest, published_copy.live.users) == (before.digest, before.users)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "tries", "says"),
+    [
+        pytest.param(OSError("the node went away"), 3, "the node went away", id="again and again"),
+        pytest.param(ArtifactError("the plan is of another week"), 1, "shard_1: the plan is", id="a refusal"),
+    ],
+)
+def test_a_shard_that_fails_for_good_publishes_nothing_and_is_named(published_copy, failing_shard, error, tries, says):
+    before, tried = published_copy.live, failing_shard(99, error)
+    result = execute(published_copy, SIMULATED, assets=[dg.AssetKey("eval_report"), *SCORED])
+    assert not result.success
+    assert tried.count(1) == tries
+    (failed,) = [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_FAILURE]
+    assert failed.step_key == "recommendation_candidates.score_shard[shard_1]"
+    assert says in str(failed.step_failure_data.error)
+    assert "recommendations" not in done(result)
     assert published_copy.live == before
 
 

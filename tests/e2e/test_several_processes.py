@@ -68,7 +68,7 @@ def test_two_processes_make_the_checkpoint_of_one(both):
 def test_what_the_processes_say_stands_in_the_runs_log(both):
     lines = "\n".join(both[3])
     assert re.search(r"process 1 of 2 has joined: pid \d+", lines)
-    assert "training validation_1: step 2 of at most 6, loss " in lines
+    assert re.search(r"training validation\S*: step 2 of at most 6, loss \d", lines)
 
 
 def test_a_process_that_is_killed_is_told_and_the_next_try_goes_on_to_the_same_model(both, tmp_path):
@@ -89,5 +89,5 @@ def test_a_process_that_is_killed_is_told_and_the_next_try_goes_on_to_the_same_m
         torchrun.fit(platform, platform.week(WEEK), "gnn_checkpoint", kill_the_second)
     assert list(copy.environment.training_dir.glob("*.safetensors"))
     again = torchrun.fit(platform, platform.week(WEEK), "gnn_checkpoint", lines.append)
-    assert not any("training validation_1: step 2 of" in line for line in lines)  # it went on
+    assert any("training resumes after step" in line for line in lines)
     assert again.version == two.version
