@@ -1,9 +1,9 @@
 """Every `gnn …` that a page for operators or the README tells to type exists: command, options, number of arguments."""
 
+import math
 import re
 import shlex
 
-import click
 import pytest
 import typer
 
@@ -29,22 +29,17 @@ def commands(text):
 
 def wrong(words):
     """What is wrong with the words behind `gnn`; empty when the command line knows them."""
-    first, *rest = [w for w in shlex.split(words) if w != "…"]
-    command: click.Command = typer.main.get_command(app)
-    for place, word in enumerate([first, *rest]):
-        if not isinstance(command, click.Group):
-            rest = rest[place - 1 :]
-            break
-        names = word.split("|")
-        unknown = [name for name in names if name not in command.commands]
-        if unknown:
+    rest = [word for word in shlex.split(words) if word != "…"]
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        if not rest:
+            return "a command is missing"
+        names = rest.pop(0).split("|")
+        if unknown := [name for name in names if name not in command.commands]:
             return f"no command {unknown}"
         command = command.commands[names[0]]
-    else:
-        rest = []
-    if isinstance(command, click.Group):
-        return "a command is missing"
-    options = {name: p for p in command.params for name in (*p.opts, *p.secondary_opts) if name.startswith("-")}
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = {name: p for p in command.params if p not in arguments for name in (*p.opts, *p.secondary_opts)}
     values = 0
     while rest:
         word = rest.pop(0)
@@ -52,11 +47,10 @@ def wrong(words):
             values += 1
         elif word not in options:
             return f"no option {word}"
-        elif not getattr(options[word], "is_flag", False) and rest:
+        elif not options[word].is_flag and rest:
             rest.pop(0)
-    arguments = [p for p in command.params if isinstance(p, click.Argument)]
-    most = None if any(a.nargs == -1 for a in arguments) else len(arguments)
-    return f"{values} arguments, it takes {most}" if most is not None and values > most else ""
+    most = math.inf if any(a.nargs == -1 for a in arguments) else len(arguments)
+    return f"{values} arguments, it takes {most}" if values > most else ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
