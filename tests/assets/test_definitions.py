@@ -300,7 +300,7 @@ def test_what_moves_no_share_publishes_nothing(rolling):
 def test_a_run_that_is_under_way_publishes_the_move_itself_and_one_that_ended_does_not(rolling, job):
     where, definitions = rolling
     _stage(where, "2026-03-02", action="step", share=0.25)
-    for status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED):
+    for status in (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED):
         assert f"of {job} is under way" in _asked(definitions, [(job, status)]).skip_message
     ended = [(job, dg.DagsterRunStatus.FAILURE), ("experiment", dg.DagsterRunStatus.STARTED)]
     assert _asked(definitions, ended).run_requests
