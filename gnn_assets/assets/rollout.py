@@ -83,7 +83,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "from_ledger": governs(moves, week.settings.experiment),
             "sequence": moves[-1].sequence if moves else 0,
             "action": made.action if made else None,
-            "reason": made.reason if made else "The rollout is not running.",
+            "reason": made.reason if made else _standing(moves, share),
             "alerts": bool(made and made.alerts),
             "needs_decision": bool(made and made.needs_decision),
             "rolled_back": now is not None and now.rolled_back,
@@ -104,6 +104,13 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         )
 
     return [rollout_stage]
+
+
+def _standing(moves: list[Move], share: float) -> str:
+    """Why there was nothing to move."""
+    if moves:
+        return "The rollout stays where it is."
+    return f"No rollout has started: serving.hybrid_share lets {share:.0%} of the users have a promoted policy."
 
 
 def _already(moves: list[Move], made: Move) -> bool:

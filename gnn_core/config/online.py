@@ -148,7 +148,8 @@ class MonitoringSettings:
     """Relative change of the median norm of vectors."""
     min_cold_coverage: float
     max_fallback_share: float
-    max_gini: float
+    max_shared_products: float
+    """Share of a list that another user's holds too."""
     min_part_types_per_list: float
     min_catalogue_coverage: float
     """Share of the eligible products that stand in some list."""
@@ -176,7 +177,7 @@ class MonitoringSettings:
             "min_neighbour_overlap",
             "min_cold_coverage",
             "max_fallback_share",
-            "max_gini",
+            "max_shared_products",
             "min_catalogue_coverage",
             "min_ctr_ratio",
             "min_conversion_ratio",

@@ -31,7 +31,10 @@ class ServingMetrics:
     catalogue_coverage: float
     """Share of the eligible products that stand in at least one list."""
     gini: float
-    """Of how often each eligible product is recommended; 0 = all alike, 1 = one product everywhere."""
+    """Of how often each eligible product is recommended; 0 = all alike, 1 = one product everywhere. Most of it says how
+    few of the products are in any list, so that it is told beside `shared_products` and has no limit of its own."""
+    shared_products: float | None
+    """Share of a user's list that the list of another user taken at random holds too; None with one user."""
     part_types_per_list: float
     intra_list_distance: float | None
     """Mean of 1 − cosine over the pairs of a list; None without vectors."""
@@ -87,6 +90,7 @@ def serving_metrics(
         products=len(shown),
         catalogue_coverage=len(shown) / eligible_products,
         gini=gini(per_product),
+        shared_products=shared_products(shown.to_numpy(), lists.ngroups, len(rows)),
         part_types_per_list=float(lists["part_type"].nunique().mean()),
         intra_list_distance=None if vectors is None else intra_list_distance(rows, *vectors),
         cold_coverage=cold_served / cold_users if cold_users else None,
@@ -107,6 +111,18 @@ def gini(values: Float) -> float:
     ordered = np.sort(values)
     n = len(ordered)
     return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum()))
+
+
+def shared_products(users_P: NDArray[np.int64], users: int, slots: int) -> float | None:
+    """Mean over ordered pairs of two users of the products that both lists hold, over the mean length of a list.
+
+    A product that n users have is shared by n · (n − 1) of those pairs, whatever the size of the catalogue: 1 when all
+    have one list, 0 when no product stands in two. None for a single user.
+    """
+    if users < 2:
+        return None
+    pairs = float((users_P.astype(np.float64) * (users_P - 1)).sum()) / (users * (users - 1.0))
+    return pairs / (slots / users)
 
 
 def intra_list_distance(rows: pd.DataFrame, product_ids: NDArray[np.object_], vectors_PD: Float) -> float | None:

@@ -56,10 +56,16 @@ def render_status(page: StatusPage) -> str:
         gates=gates,
         style="fail" if any(s.applies for s in status.stops) else "pass" if status.served_share > 0 else "inconclusive",
         guards=[{**g, "mark": _GUARD[g["state"]][0], "style": _GUARD[g["state"]][1]} for g in page.guards],
-        findings=[{**vars(f), "mark": _MARK[f.state]} for f in page.findings],
+        findings=[{**vars(f), "mark": _MARK[f.state], "sentence": _bare(f.sentence)} for f in page.findings],
         drift=_drift(page),
         assets=_assets(page.cost),
     )
+
+
+def _bare(sentence: str) -> str:
+    """Without the state that stands beside it."""
+    bare = sentence.removeprefix("Not applicable: ")
+    return bare[:1].upper() + bare[1:]
 
 
 def _gate(gate: Any) -> dict[str, Any]:

@@ -34,8 +34,27 @@ def test_metrics_by_hand():
     assert found.fallback_share == pytest.approx(1 / 6)
     assert found.users_by_source == {"hybrid": 2}
     assert found.intra_list_distance is None
+    # a and b stand in both lists: two of three.
+    assert found.shared_products == pytest.approx(2 / 3)
     # Counts 0 0 0 0 1 1 2 2: Σ (2i − 9) x = 1·1 + 3·1 + 5·2 + 7·2 = 28; over 8 · 6.
     assert found.gini == pytest.approx(28 / 48)
+
+
+def test_shared_products_are_those_of_two_users_at_random_whatever_the_catalogue():
+    def shared(*lists, eligible=50):
+        rows = _rows(*lists)
+        found = serving_metrics(
+            rows, eligible_products=eligible, cold_users=0, base_users=9, fallback_N=np.zeros(len(rows), bool)
+        )
+        return found.shared_products
+
+    assert shared(("u1", "abcd"), ("u2", "abcd"), ("u3", "abcd")) == 1.0
+    assert shared(("u1", "abc"), ("u2", "def")) == 0.0
+    # Pairs share 2, 0 and 0 products; lists hold (4 + 4 + 4) / 3.
+    three = ("u1", "abcd"), ("u2", "abef"), ("u3", "ghij")
+    assert shared(*three) == pytest.approx(2 / 3 / 4)
+    assert shared(*three, eligible=5_000) == shared(*three)
+    assert shared(("u1", "abc")) is None
 
 
 def test_gini_ends():
