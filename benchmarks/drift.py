@@ -78,12 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for share in shares:
         before = snapshot.before(_moment(snapshot, share))
         old = _vectors(refit(before, steps, week.settings), before)
+        new = 1 - len(before.events) / len(snapshot.events)
         for words, broken in BROKEN.items():
             ids, vectors = served[PRODUCTS]
             found = embedding_drift(
-                old, served | {PRODUCTS: (ids, broken(vectors))}, limits, reference="", seed=week.settings.training.seed
-            )
-            new = 1 - len(before.events) / len(snapshot.events)
+                old, served | {PRODUCTS: (ids, broken(vectors))}, limits, reference="", new_evidence=new,
+                seed=week.settings.training.seed,
+            )  # fmt: skip
             print(f"{new:5.2f} {words:28s} {_line(found)}", flush=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gnn_core.evaluation.gate import percent, signed_percent
 from gnn_core.experiment.rollout import Move
 from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.monitoring.weekly import NOT_APPLICABLE, WARN, Finding
@@ -83,11 +84,17 @@ def _drift(page: StatusPage) -> list[str]:
     elif vectors["state"] != COMPARED:
         found.append(f"Embedding drift: {vectors['state']}.")
     else:
+        limits = vectors["limits"]
+        found.append(
+            f"Vectors are compared with {vectors['reference']}, which did not know {percent(vectors['new_evidence'])} of "
+            f"the events of today. So far apart, a cosine of {limits['min_cosine']:.3f}, "
+            f"{percent(limits['min_overlap'])} of the neighbours and a change of the median norm by "
+            f"{signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
+        )
         for kind, d in vectors["kinds"].items():
             found.append(
-                f"Vectors of {kind}, against {vectors['reference']}: median norm {d['norm_change']:+.1%}, mean cosine "
-                f"after the best rotation {d['aligned_cosine']:.3f}, {d['neighbour_overlap']:.0%} of the nearest "
-                "neighbours kept."
+                f"Vectors of {kind}: median norm {signed_percent(d['norm_change'])}, mean cosine after the best rotation "
+                f"{d['aligned_cosine']:.3f}, {percent(d['neighbour_overlap'])} of the nearest neighbours kept."
             )
         found += [f"Limit broken. {sentence}" for sentence in vectors["breaks"]]
     if inputs is None:

@@ -93,8 +93,12 @@ def test_drift_that_was_not_measured_is_said():
     shown = text(render_status(page()))
     assert "Embedding drift was not measured." in shown
     drift = {"state": "compared", "reference": "the model published last", "breaks": ["products: far."],
+             "new_evidence": 0.36, "limits": {"min_cosine": 0.72, "min_overlap": 0.2, "max_norm_ratio": 1.44},
              "kinds": {"products": {"norm_change": 0.1, "aligned_cosine": 0.5, "neighbour_overlap": 0.2}}}  # fmt: skip
-    assert "Limit broken. products: far." in text(render_status(page(embedding_drift=drift)))
+    shown = text(render_status(page(embedding_drift=drift)))
+    assert "Limit broken. products: far." in shown
+    assert "the model published last, which did not know 36% of the events" in shown
+    assert "a cosine of 0.720, 20% of the neighbours and a change of the median norm by +44.0% are allowed" in shown
 
 
 @pytest.mark.parametrize(
