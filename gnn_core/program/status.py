@@ -188,7 +188,8 @@ def _phase(
         return EXPERIMENT, f"Gate 2: experiment {settings.experiment.name} starts on {settings.experiment.start}."
     if candidate["verdict"] == "pass" and settings.store.tables == "contract":
         return OFFLINE, (
-            "Gate 1 has passed, and nobody in a data set of the past can be mailed: gate 2 is for a retailer's own tables."
+            "Gate 1 has passed, and nobody in a data set of the past can be mailed: gate 2 is for a retailer's own "
+            "tables."
         )
     if candidate["verdict"] == "pass":
         return EXPERIMENT, "Gate 1 has passed: plan the experiment (`gnn experiment start`)."

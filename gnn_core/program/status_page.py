@@ -86,15 +86,15 @@ def _drift(page: StatusPage) -> list[str]:
     else:
         limits = vectors["limits"]
         found.append(
-            f"Vectors are compared with {vectors['reference']}, which did not know {percent(vectors['new_evidence'])} of "
-            f"the events of today. So far apart, a cosine of {limits['min_cosine']:.3f}, "
+            f"Vectors are compared with {vectors['reference']}, which did not know "
+            f"{percent(vectors['new_evidence'])} of the events of today. So far apart, a cosine of {limits['min_cosine']:.3f}, "
             f"{percent(limits['min_overlap'])} of the neighbours and a change of the median norm by "
             f"{signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
         )
         for kind, d in vectors["kinds"].items():
             found.append(
-                f"Vectors of {kind}: median norm {signed_percent(d['norm_change'])}, mean cosine after the best rotation "
-                f"{d['aligned_cosine']:.3f}, {percent(d['neighbour_overlap'])} of the nearest neighbours kept."
+                f"Vectors of {kind}: median norm {signed_percent(d['norm_change'])}, mean cosine after the best "
+                f"rotation {d['aligned_cosine']:.3f}, {percent(d['neighbour_overlap'])} of the nearest neighbours kept."
             )
         found += [f"Limit broken. {sentence}" for sentence in vectors["breaks"]]
     if inputs is None:

@@ -29,7 +29,8 @@ GOOD = {
     "scores": {"by_source": {"hybrid": {"psi": 0.02, "by_chance": 0.01}}, "why": "2026-02-16"},
 }  # fmt: skip
 PUBLIC = GOOD | {
-    "cold_coverage": None, "vehicles": 1, "gini": 0.999, "shared_products": 0.9, "catalogue_coverage": 0.001, "intra_list_distance": None,
+    "cold_coverage": None, "vehicles": 1, "gini": 0.999, "shared_products": 0.9,
+    "catalogue_coverage": 0.001, "intra_list_distance": None,
     "mail": _mail(0, 0, sends=0, buyers=0), "scores": {"by_source": {}, "why": "no earlier week was served"},
 }  # fmt: skip
 
