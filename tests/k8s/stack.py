@@ -29,6 +29,8 @@ SECRET = "dagster-postgresql-secret"
 ACCELERATOR = ("cloud.google.com/gke-accelerator", "nvidia-tesla-t4")
 STARVING = "520Mi"
 """Memory in which a step can begin, with torch in it, and no training can go on."""
+WAITED_FOR = {"requests": {"cpu": "100m"}}
+"""Of what steps wait for: without a request it gets a core only when no step wants one."""
 NOBODY = 65534
 """User of the stand-ins: Postgres starts for no root, and for no user without a name."""
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
@@ -362,6 +364,7 @@ def _dagster(space: Namespace, outside: str, name: str, command: str, port: int 
         ],
         "securityContext": values["runLauncher"]["config"]["k8sRunLauncher"]["securityContext"],
         "volumeMounts": mounts,
+        "resources": WAITED_FOR,
     }
     if port:
         container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 2}
@@ -380,6 +383,7 @@ def _outside(space: Namespace) -> dict[str, Any]:
             "args": ["sh", "-ec", script],
             "env": [{"name": "PASSWORD", "valueFrom": password}, {"name": "HOME", "value": "/tmp"}],
             "securityContext": {"runAsUser": NOBODY},
+            "resources": WAITED_FOR,
             "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2},
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         }
