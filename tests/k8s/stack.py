@@ -42,7 +42,8 @@ printf %s "$PASSWORD" >/tmp/password
 "$bin"/initdb -D /data/postgres -U dagster --pwfile=/tmp/password --auth=scram-sha-256 >/dev/null
 echo 'host all all all scram-sha-256' >>/data/postgres/pg_hba.conf
 echo 'CREATE DATABASE dagster' | "$bin"/postgres --single -D /data/postgres postgres >/dev/null
-exec "$bin"/postgres -D /data/postgres -h 0.0.0.0 -k /tmp -c fsync=off
+"$bin"/postgres -D /data/postgres -h 0.0.0.0 -k /tmp -c fsync=off &
+wait
 """
 BIGQUERY = """
 mkdir -p /data/bigquery
@@ -50,7 +51,6 @@ export HOME=/data/bigquery TMPDIR=/data/bigquery BQEMU_QUERY_CACHE_TTL_SECONDS=0
 python -c 'import pathlib, tests.fixtures.bigquery as b; b.install_extension(pathlib.Path.home())'
 python -m bqemulator start --ephemeral --log-level error \\
   --rest-host 0.0.0.0 --rest-port 9050 --grpc-host 0.0.0.0 --grpc-port 9060 &
-echo $! >/data/bigquery/pid
 wait
 """
 GCS = f"exec python -m gcp_storage_emulator start --host=0.0.0.0 --port=9070 --in-memory --default-bucket={BUCKET}"
@@ -189,16 +189,20 @@ class Stack:
         return working[-1] if began and working else None
 
     @contextmanager
-    def warehouse_stands_still(self) -> Iterator[None]:
-        """BigQuery answers nobody for a while: a step that asks it is in its middle for as long as a test needs."""
-        self._signal_warehouse("STOP")
+    def stands_still(self, outside: str) -> Iterator[None]:
+        """`bigquery` or `postgres` answers nobody for a while, so that a step which asks stays in its middle, and a
+        process that ends has nobody to tell.
+        """
+        self._signal(outside, "STOP")
         try:
             yield
         finally:
-            self._signal_warehouse("CONT")
+            self._signal(outside, "CONT")
 
-    def _signal_warehouse(self, name: str) -> None:
-        self.space.execute("outside", "bigquery", "sh", "-c", f"kill -{name} $(cat /data/bigquery/pid)")
+    def _signal(self, outside: str, name: str) -> None:
+        # Not the shell that started them: nothing within a container can stop its first process.
+        whom = {"bigquery": ("-P", "1"), "postgres": ("-x", "postgres")}[outside]
+        self.space.execute("outside", outside, "pkill", f"-{name}", *whom)
 
     def step_pods(self, run: str, step: str) -> list[Any]:
         """Pods of the tries of a step, oldest first."""
