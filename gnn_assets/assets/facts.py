@@ -70,7 +70,8 @@ def facts_of(week: Week) -> tuple[Refreshed, bool | None]:
     events, moment = week.frames("events")["events"], as_of_moment(week.key)
     fingerprint = week.settings.fingerprint(*FACT_SECTIONS)
     previous, why_not = last_weeks(week)
-    made, agrees = refresh(previous, events, moment, fingerprint, rebuild_because=why_not), None
+    made = refresh(previous, events, moment, fingerprint, rebuild_because=why_not)
+    agrees: bool | None = None
     if dt.date.fromisoformat(week.key).day <= 7 and made.how == MERGED:
         full = refresh(previous, events, moment, fingerprint, rebuild_because=FIRST_WEEK)
         made, agrees = full, same(full.facts, made.facts)

@@ -4,8 +4,8 @@ What belongs here: undecayed facts and unpruned counts of joint orders, by id; t
 What does not: where they are kept (the assets), decay, thresholds and caps, which are derived afresh each week
 (interactions.py, copurchase.py) and are therefore the same after a merge as after a rebuild, edge for edge.
 
-A merge costs what has changed: days whose rows hash to the same sum are kept as they stand, the rows of the others are
-compared one by one, and only baskets that a changed row touches are counted again. Facts are keyed by id, since the
+A merge hashes every row, keeps the days whose hashes have the same sum as they stand, compares the rows of the others
+one by one, and counts only those baskets again that a changed row touches. Facts are keyed by id, since the
 positions of users and products move from week to week.
 """
 
@@ -167,7 +167,7 @@ def _merged(previous: Facts, now: pd.DataFrame, as_of: np.datetime64) -> Refresh
     arrived, gone = _difference(before, after)
     # Both parts are sorted by KEY, which begins with the moment, and no day is in both.
     rows = pd.concat([previous.rows[stays], after]).sort_values("ts", kind="stable", ignore_index=True)
-    joint = _exchanged(previous, rows, _orders(pd.concat([arrived, gone]))["order_id"].unique())
+    joint = _exchanged(previous, rows, _orders(pd.concat([arrived, gone]))["order_id"])
     recent = arrived["ts"] >= micros(previous.as_of)
     new, late = int(arrived.loc[recent, "n"].sum()), int(arrived.loc[~recent, "n"].sum())
     vanished = int(gone["n"].sum())
@@ -178,7 +178,7 @@ def _merged(previous: Facts, now: pd.DataFrame, as_of: np.datetime64) -> Refresh
     return Refreshed(facts, MERGED, why, new, late, vanished, len(days))
 
 
-def _exchanged(previous: Facts, rows: pd.DataFrame, touched: NDArray[np.object_]) -> pd.DataFrame:
+def _exchanged(previous: Facts, rows: pd.DataFrame, touched: pd.Series) -> pd.DataFrame:
     """Joint orders after the baskets of the touched orders have changed."""
     old, now = (_orders(facts) for facts in (previous.rows, rows))
     less = _count(_baskets(old[old["order_id"].isin(touched)]))
@@ -197,12 +197,15 @@ def _changed_days(before: pd.DataFrame, now: pd.DataFrame) -> NDArray[np.int64]:
 
     A sum modulo 2^64 does not ask for an order, and tells two days apart unless some 10^19 others were tried.
     """
-    sums = [
-        (pd.util.hash_pandas_object(rows[KEY], index=False) * counts).groupby(_day(rows).to_numpy()).sum()
-        for rows, counts in ((before, before["n"].astype(np.uint64)), (now, np.uint64(1)))
-    ]
-    left, right = sums[0].align(sums[1], fill_value=np.uint64(0))
+    once = np.ones(len(now), dtype=np.uint64)
+    left, right = _hash_sums(before, before["n"].to_numpy(dtype=np.uint64)).align(_hash_sums(now, once), fill_value=0)
     return np.asarray(left.index[(left != right).to_numpy()], dtype=np.int64)
+
+
+def _hash_sums(rows: pd.DataFrame, times_N: NDArray[np.uint64]) -> pd.Series:
+    """Sum of the hashes of each day's rows, each taken so many times."""
+    hashes_N = pd.util.hash_pandas_object(rows[KEY], index=False).to_numpy()
+    return pd.Series(hashes_N * times_N).groupby(_day(rows).to_numpy()).sum()
 
 
 def _keyed(events: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
