@@ -36,6 +36,7 @@ from gnn_assets.partitions import daily_partitions, weekly_partitions
 from gnn_assets.pods import executor
 from gnn_assets.policy import retries
 from gnn_assets.resources import Platform
+from gnn_assets.rollout_sensor import rollout_sensor
 from gnn_assets.schedules import (
     daily_schedule,
     experiment_job,
@@ -44,7 +45,7 @@ from gnn_assets.schedules import (
     weekly_job,
     weekly_schedule,
 )
-from gnn_assets.sensors import alert_sensor, new_data_sensor, rollback_sensor
+from gnn_assets.sensors import alert_sensor, new_data_sensor
 
 
 def build_defs(where: Environment) -> dg.Definitions:
@@ -88,7 +89,7 @@ def build_defs(where: Environment) -> dg.Definitions:
         jobs=[job, experiment, republish, watch],
         schedules=[weekly_schedule(job, where), daily_schedule(watch, where)],
         sensors=[
-            rollback_sensor(republish, where),
+            rollout_sensor(job, republish, where),
             guards_sensor(job, experiment, where),
             new_data_sensor(job, where),
             alert_sensor(where),

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from gnn_assets import progress
 from gnn_assets.resources import Week
-from gnn_core.config import TrainingSettings
 from gnn_core.discovery.universal import with_universal
-from gnn_core.errors import ArtifactError, ConfigError
+from gnn_core.errors import ArtifactError
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.evaluation.selection import Selection, with_selection
 from gnn_core.graph.split import Cut
@@ -80,19 +79,6 @@ def stored_vectors(artifact: Artifact) -> dict[str, Vectors]:
         vectors = np.stack(table["vector"].to_numpy(zero_copy_only=False)).astype(np.float64)
         found[kind] = (table[table.column_names[0]].to_numpy(zero_copy_only=False), vectors[:, :-1])
     return found
-
-
-def refuse_several_processes(training: TrainingSettings) -> None:
-    """The weekly job trains in its step's own process.
-
-    Raises:
-        ConfigError: `training.processes` asks for more, which nothing here would start.
-    """
-    if training.processes > 1:
-        raise ConfigError(
-            f"training.processes is {training.processes}, and the weekly job starts no other process; set it to 1, or "
-            "train under torchrun (benchmarks/distributed.py shows how)"
-        )
 
 
 def fit_options(week: Week, name: str, previous: Checkpoint | None) -> dict[str, Any]:

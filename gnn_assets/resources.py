@@ -10,11 +10,13 @@ import dagster as dg
 import pandas as pd
 from dagster import ConfigurableResource
 
-from gnn_assets import partitions
+from gnn_assets import interactions, partitions
 from gnn_assets.environment import Environment
+from gnn_assets.interactions import FACTS
 from gnn_core.config import Settings
-from gnn_core.contracts import SNAPSHOT_TABLES
+from gnn_core.contracts import CONTRACTS, SNAPSHOT_TABLES
 from gnn_core.errors import DataError
+from gnn_core.graph.refresh import with_facts
 from gnn_core.graph.split import Timeline, build_timeline
 from gnn_core.io.artifacts import Artifact, ArtifactStore
 from gnn_core.io.warehouse import Warehouse, label_value
@@ -24,6 +26,8 @@ from gnn_core.stores.week import WeekTables
 StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 RAW = tuple(f"raw_{name}" for name in SNAPSHOT_TABLES)
 """Artifacts of the contract tables."""
+FACT_SECTIONS = ("store", "sources", "eligibility")
+"""Settings that decide which events there are; decay and thresholds are derived from facts and change none."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,23 @@ class Week:
         return {name: raw[name].table(f"{name}.parquet").to_pandas() for name in names or SNAPSHOT_TABLES}
 
     def snapshot(self) -> Snapshot:
-        """The integer-coded store of this week; built once per process and content."""
-        raw = self.raw()
-        content = tuple(raw[name].version for name in SNAPSHOT_TABLES)
+        """The integer-coded store of this week: its tables, with the interactions of its facts.
+
+        Built once per process and content.
+
+        Raises:
+            ArtifactError: the week has no facts, or they were made from other tables than those that are current now.
+        """
+        found = self.store.read_all(self.key, [*RAW, FACTS])
+        content = tuple(artifact.version for artifact in found.values())
         if _CACHE.get("key") != content:
             _CACHE.clear()
-            frames = self.frames("users", "vehicles", "ownership", "products", "fitment", "events")
-            _CACHE.update(key=content, snapshot=build_snapshot(frames, partitions.as_of_moment(self.key)))
+            frames = self.frames("users", "vehicles", "ownership", "products", "fitment")
+            none = CONTRACTS["events"].schema.empty_table().to_pandas()
+            moment = partitions.as_of_moment(self.key)
+            facts = interactions.from_artifact(found[FACTS], moment, self.settings.fingerprint(*FACT_SECTIONS))
+            snapshot = with_facts(facts, build_snapshot({**frames, "events": none}, moment))
+            _CACHE.update(key=content, snapshot=snapshot)
         return _CACHE["snapshot"]
 
     def write(

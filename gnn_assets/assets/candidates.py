@@ -46,7 +46,10 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
         promoted, stage = week.read("promoted_model"), week.read("rollout_stage")
         snapshot = week.snapshot()
         shards = shard_count(len(snapshot.user_ids), week.settings.serving)
-        content = {"run_id": context.run.run_id, "scored_at": dt.datetime.now(dt.UTC).isoformat(), "shards": shards}
+        content = {
+            "run_id": context.run.run_id, "scored_at": dt.datetime.now(dt.UTC).isoformat(), "shards": shards,
+            "ledger_share": _ledger_share(stage),
+        }  # fmt: skip
         week.write(
             PLAN,
             {
@@ -90,13 +93,15 @@ def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefiniti
         planned, snapshot = parts.pop(0), week.snapshot()
         shards = [Shard.from_parts(part.json("counts.json"), part.table("lists.parquet")) for part in parts]
         lists = merge(shards, len(snapshot.user_ids))
-        run_id = planned.json("plan.json")["run_id"]
+        settled = planned.json("plan.json")
+        run_id = settled["run_id"]
         table = publisher.stage(week.warehouse, lists.table, run_id, week.settings)
         digest = table_digest(week.warehouse, table)
         staged = {
             "table": str(table),
             "digest": digest,
             "run_id": run_id,
+            "ledger_share": settled["ledger_share"],
             "users_by_source": lists.users_by_source,
             "without": lists.without,
         }
@@ -194,6 +199,10 @@ def _parts(week: Week) -> list[Artifact]:
 
 
 def _arms(week: Week, snapshot: Snapshot, stage: Artifact) -> ServingArms:
+    return serving_arms(snapshot.user_ids, as_of(week.key), week.settings, _ledger_share(stage))
+
+
+def _ledger_share(stage: Artifact) -> float | None:
+    """Share of the users that the rollout's ledger gives the promoted policy; None where no rollout governs."""
     moved = stage.json("stage.json")
-    share = moved["share"] if moved["from_ledger"] else None
-    return serving_arms(snapshot.user_ids, as_of(week.key), week.settings, share)
+    return float(moved["share"]) if moved["from_ledger"] else None

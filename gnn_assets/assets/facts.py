@@ -1,21 +1,21 @@
-"""interaction_facts: what users did, undecayed, merged week by week and made anew once a month."""
+"""interaction_facts: what users did, undecayed, merged week by week and made anew once a month.
+
+Everything that is fitted or scored reads its events from here (`Week.snapshot`). How the facts came about stands beside
+them and is no part of their version: merged facts are the rebuilt ones, and what is made of them is the same, too.
+"""
 
 import datetime as dt
 
 import dagster as dg
-import pyarrow as pa
 
-from gnn_assets import metadata
+from gnn_assets import interactions, metadata
+from gnn_assets.interactions import FACTS
 from gnn_assets.partitions import as_of_moment
 from gnn_assets.policy import OWNERS
-from gnn_assets.resources import RAW, Platform, Week
-from gnn_core.errors import ArtifactError
+from gnn_assets.resources import FACT_SECTIONS, RAW, Platform, Week
+from gnn_core.errors import ArtifactError, ContractError
 from gnn_core.graph.refresh import MERGED, Facts, Refreshed, refresh, same
-from gnn_core.io.artifacts import json_bytes, parquet_bytes
 
-NAME = "interaction_facts"
-SECTIONS = ("store", "sources", "eligibility")
-"""Settings that decide which events there are; decay and thresholds are derived from facts and change none."""
 FIRST_WEEK = "the first week of a month is made anew"
 
 
@@ -24,13 +24,13 @@ def fact_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
     last_week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
     @dg.asset(
-        name=NAME,
+        name=FACTS,
         partitions_def=weekly,
         group_name="graph",
-        deps=[*RAW, dg.AssetDep(NAME, partition_mapping=last_week)],
+        deps=[*RAW, dg.AssetDep(FACTS, partition_mapping=last_week)],
         kinds={"python", "parquet"},
         owners=OWNERS,
-        code_version="1",
+        code_version="2",
     )
     def interaction_facts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What users did, undecayed, and joint orders, unpruned: last week's, merged with what is new or late.
@@ -43,12 +43,7 @@ def fact_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
             "how": made.how, "why": made.why, "new": made.new, "late": made.late, "vanished": made.vanished,
             "agrees": agrees,
         }  # fmt: skip
-        files = {
-            "rows.parquet": parquet_bytes(pa.Table.from_pandas(made.facts.rows, preserve_index=False)),
-            "joint.parquet": parquet_bytes(pa.Table.from_pandas(made.facts.joint, preserve_index=False)),
-            "state.json": json_bytes(state),
-        }
-        artifact = week.write(NAME, files, sections=SECTIONS)
+        artifact = week.write(FACTS, interactions.as_files(made.facts), sections=FACT_SECTIONS, meta=state)
         return dg.MaterializeResult(
             metadata={
                 "how": f"{made.how}: {made.why}",
@@ -56,6 +51,8 @@ def fact_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
                 "pairs": len(made.facts.joint),
                 "new_rows": made.new,
                 "late_rows": made.late,
+                "vanished_rows": made.vanished,
+                "days_compared": made.days,
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),
@@ -65,26 +62,33 @@ def fact_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefiniti
 
 
 def facts_of(week: Week) -> tuple[Refreshed, bool | None]:
-    """The week's facts; and where they were made anew beside a merge, whether the two agree."""
+    """The week's facts; and where they were made anew beside a merge, whether the two agree.
+
+    Raises:
+        ContractError: the facts hold another number of events than the week's table.
+    """
     events, moment = week.frames("events")["events"], as_of_moment(week.key)
-    fingerprint = week.settings.fingerprint(*SECTIONS)
+    fingerprint = week.settings.fingerprint(*FACT_SECTIONS)
     previous, why_not = last_weeks(week)
-    if previous is None:
-        return refresh(None, events, moment, fingerprint, rebuild_because=why_not), None
-    merged = refresh(previous, events, moment, fingerprint)
-    if dt.date.fromisoformat(week.key).day > 7 or merged.how != MERGED:
-        return merged, None
-    full = refresh(previous, events, moment, fingerprint, rebuild_because=FIRST_WEEK)
-    return full, same(full.facts, merged.facts)
+    made, agrees = refresh(previous, events, moment, fingerprint, rebuild_because=why_not), None
+    if dt.date.fromisoformat(week.key).day <= 7 and made.how == MERGED:
+        full = refresh(previous, events, moment, fingerprint, rebuild_because=FIRST_WEEK)
+        made, agrees = full, same(full.facts, made.facts)
+    if (held := int(made.facts.rows["n"].sum())) != len(events):
+        raise ContractError(
+            f"{week.key}/{FACTS}, {made.how}: the facts hold {held:,} events, raw_events {len(events):,}. Nothing may "
+            f"be fitted on them; remove {week.previous_key}/{FACTS} from the artifacts to have them made anew"
+        )
+    return made, agrees
 
 
 def last_weeks(week: Week) -> tuple[Facts | None, str]:
     """Facts of the week before; or None, and why."""
-    if not week.store.exists(week.previous_key, NAME):
+    if not week.store.exists(week.previous_key, FACTS):
         return None, f"{week.previous_key} has no facts"
     try:
-        found = week.store.read(week.previous_key, NAME)
+        found = week.store.read(week.previous_key, FACTS)
+        fingerprint = week.settings.fingerprint(*FACT_SECTIONS)
+        return interactions.from_artifact(found, as_of_moment(week.previous_key), fingerprint), ""
     except ArtifactError as error:
         return None, str(error)
-    rows, joint = (found.table(f"{name}.parquet").to_pandas() for name in ("rows", "joint"))
-    return Facts(rows, joint, as_of_moment(week.previous_key), week.settings.fingerprint(*SECTIONS)), ""

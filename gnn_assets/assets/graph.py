@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gnn_assets import metadata
+from gnn_assets.interactions import FACTS
 from gnn_assets.policy import OWNERS
 from gnn_assets.resources import Platform, Week
 from gnn_core.contracts import SNAPSHOT_TABLES
@@ -38,7 +39,7 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
     @dg.asset(
         partitions_def=weekly,
         group_name="graph",
-        deps=raw,
+        deps=[*raw, FACTS],
         kinds={"python"},
         owners=OWNERS,
         code_version="1",
@@ -54,7 +55,7 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         artifact = week.write(
             "temporal_split",
             {"split.json": json_bytes({"as_of": as_of, "cuts": facts, "tiers": tiers})},
-            inputs=week.raw().values(),
+            inputs=[week.read(FACTS)],
             sections=SPLIT_SECTIONS,
         )
         return dg.MaterializeResult(
@@ -70,13 +71,15 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
     @dg.asset(
         partitions_def=weekly,
         group_name="graph",
-        deps=["temporal_split"],
+        deps=["temporal_split", FACTS],
         kinds={"pytorch"},
         owners=OWNERS,
         code_version="1",
     )
     def hetero_graph(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """The heterogeneous graph as of each window's cutoff, to judge by: 3 node types, 7 edge types.
+
+        Its interactions and joint orders are derived from interaction_facts: decayed, counted, pruned for each cutoff.
 
         What is served is fitted on a later graph, as of the as-of date (promoted_model).
         """

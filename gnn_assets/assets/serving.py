@@ -5,19 +5,15 @@ import datetime as dt
 import dagster as dg
 import pandas as pd
 
-from gnn_assets import metadata, models
+from gnn_assets import fitting, metadata, torchrun
 from gnn_assets.assets.candidates import candidates_asset
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
-from gnn_core.evaluation.gate import GateVerdict
-from gnn_core.evaluation.promotion import decide
-from gnn_core.evaluation.selection import Selection
+from gnn_core.evaluation.promotion import Decision
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
-from gnn_core.program.offline import refit
 from gnn_core.publishing import publisher
 from gnn_core.publishing.schema import live_table
-from gnn_core.training.checkpoint import to_bytes
 
 
 def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishResult:
@@ -65,26 +61,17 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         Settings and number of steps are those that were judged; only the data are newer. Without a pass it is SQL.
         """
         week = platform.week(context)
-        report = week.read("eval_report")
-        judged = report.json("report.json")
-        selection = Selection.from_json(judged["selection"])
-        decision = decide(selection, GateVerdict.from_json(judged["decision"]))
-        files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
-        warm, meta = "not fitted: no graph model is served", {}
-        if decision.needs_graph:
-            previous, warm = models.last_week(week, "promoted_model", "serving")
-            steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
-            model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
-            files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
-            files |= models.served_vectors(model, week.snapshot())
-            meta = {"device": model.device}
-        artifact = week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)
+        if fitting.needs_graph(week):
+            artifact = torchrun.fit(platform, week, "promoted_model", context.log.info)
+        else:
+            artifact = fitting.alone(week, "promoted_model")  # nothing to train, so nothing to share out
+        decision = Decision.from_json(artifact.json("decision.json"))
         return dg.MaterializeResult(
             metadata={
                 "policy": decision.policy,
                 "reason": decision.reason,
                 "fitted_before": str(week.timeline.as_of),
-                "warm_start": warm,
+                "warm_start": artifact.manifest.meta["warm_start"],
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),
@@ -115,7 +102,9 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             )
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
-        week.write("recommendations", {"published.json": json_bytes({"run_id": live.run_id, "digest": live.digest})})
+        share = week.read("recommendation_candidates").json("staged.json")["ledger_share"]
+        published = {"run_id": live.run_id, "digest": live.digest, "ledger_share": share}
+        week.write("recommendations", {"published.json": json_bytes(published)})
         rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])
         return dg.MaterializeResult(
             metadata={

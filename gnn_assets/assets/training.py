@@ -7,16 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gnn_assets import charts, metadata, models
+from gnn_assets import charts, metadata, models, torchrun
 from gnn_assets.budget import refuse_over_budget
 from gnn_assets.policy import OWNERS
-from gnn_assets.resources import Platform, Week
-from gnn_core.io.artifacts import json_bytes, parquet_bytes
-from gnn_core.model.recommender import GraphRecommender
-from gnn_core.program.offline import frozen_steps, refit, train_on_validation
+from gnn_assets.resources import Platform
+from gnn_core.io.artifacts import parquet_bytes
 from gnn_core.scoring.audience import build_audience, segment_audience
-from gnn_core.snapshot import Snapshot
-from gnn_core.training.checkpoint import to_bytes
 
 
 def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -34,34 +30,24 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
     def gnn_checkpoint(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Graph models to judge by: one fitted before each validation window, stopped early by Recall@10 there; then
         one before each test window, with that number of steps. A killed run resumes; weights start from last week's.
+
+        With `training.processes` above 1, that many train together; they make the same model in less time.
         """
         week = platform.week(context)
         refuse_over_budget(week, dt.datetime.now(dt.UTC).date())
-        models.refuse_several_processes(week.settings.training)
-        graph = week.read("hetero_graph")
-        fitted, steps, warm = _fit_cuts(week, week.snapshot())
-        histories = {name: model.history for name, model in fitted.items()}
-        content = {"steps": steps, "histories": histories, "warm_start": warm, "seed": week.settings.training.seed}
-        content["device"] = next(iter(fitted.values())).device
-        artifact = week.write(
-            "gnn_checkpoint",
-            {
-                **{f"{name}.safetensors": to_bytes(model.to_checkpoint()) for name, model in fitted.items()},
-                "steps.json": json_bytes({"steps": steps, "best": {n: m.best_step for n, m in fitted.items()}}),
-            },
-            inputs=[graph],
-            sections=models.GRAPH_SECTIONS,
-            meta=content,
-        )
-        validation = [name for name in fitted if name.startswith("validation")]
+        artifact = torchrun.fit(platform, week, "gnn_checkpoint", context.log.info)
+        made = artifact.manifest.meta
+        histories = made["histories"]
+        validation = [name for name in histories if name.startswith("validation")]
         return dg.MaterializeResult(
             metadata={
-                "steps": steps,
+                "steps": made["steps"],
                 "validation_recall_at_10": _best(histories[validation[0]]),
-                "warm_start": dg.MetadataValue.md("; ".join(f"{role}: {what}" for role, what in warm.items())),
+                "warm_start": dg.MetadataValue.md("; ".join(f"{r}: {what}" for r, what in made["warm_start"].items())),
+                "processes": made["processes"],
                 "curve": metadata.image(charts.training_curves(histories), "loss and validation Recall@10 by step"),
                 "history": metadata.rows(pd.DataFrame(histories[validation[0]]).drop(columns="draws", errors="ignore")),
-                "path_weights": metadata.rows(pd.DataFrame(fitted[validation[0]].path_weights())),
+                "path_weights": metadata.rows(pd.DataFrame(made["path_weights"])),
                 **metadata.artifact(artifact),
             },
             data_version=dg.DataVersion(artifact.version),
@@ -118,27 +104,6 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         )
 
     return [gnn_checkpoint, embeddings]
-
-
-def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommender], int, dict[str, str]]:
-    """Models by cut name, frozen steps, and how each role started."""
-    eligible_P = models.eligible_products(week, snapshot)
-    fitted: dict[str, GraphRecommender] = {}
-    before: dict[np.datetime64, GraphRecommender] = {}
-    warm = {}
-    previous, warm["validation"] = models.last_week(week, "gnn_checkpoint", "validation")
-    for cut in week.timeline.validation:
-        options = models.fit_options(week, cut.name, previous)
-        fitted[cut.name] = train_on_validation(snapshot, cut, week.settings, eligible_P, **options)
-        before[cut.fitted_before] = fitted[cut.name]
-    steps = frozen_steps([model.best_step for model in fitted.values()])
-    previous, warm["test"] = models.last_week(week, "gnn_checkpoint", "test")
-    for cut in week.timeline.test:
-        if cut.fitted_before not in before:
-            options = models.fit_options(week, cut.name, previous)
-            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), steps, week.settings, **options)
-        fitted[cut.name] = before[cut.fitted_before]
-    return fitted, steps, warm
 
 
 def _best(history: list[dict]) -> float:

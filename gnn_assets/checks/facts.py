@@ -13,7 +13,7 @@ def fact_checks() -> list[dg.AssetChecksDefinition]:
         description="Facts merged week by week equal facts made anew, row for row; asked in a month's first week.",
     )
     def merged_facts_equal_a_rebuild(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        state = platform.week(context).read("interaction_facts").json("state.json")
+        state = platform.week(context).read("interaction_facts").manifest.meta
         asked = state["agrees"] is not None
         return dg.AssetCheckResult(
             passed=state["agrees"] is not False,

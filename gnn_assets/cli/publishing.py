@@ -43,7 +43,9 @@ def roll_back(to_run_id: str | None, console: Console) -> None:
         embeddings.go_live(warehouse, settings, run_id, expected_digest=None, at=at)
         console.print(f"Embeddings: run {run_id} is live", highlight=False)
     elif live := embeddings.live_vectors(warehouse, settings):
-        console.print(f"Embeddings: run {run_id} has none; those of run {live.run_id} stay live", highlight=False)
+        # Without vectors a search would find nothing; those that stay answer by their own run, never by a mixture.
+        said = f"run {run_id} has none, no graph model was promoted then; those of run {live.run_id} stay live"
+        console.print(f"Embeddings: {said}", highlight=False)
 
 
 def _now() -> dt.datetime:

@@ -4,7 +4,8 @@ What belongs here: undecayed facts and unpruned counts of joint orders, by id; t
 What does not: where they are kept (the assets), decay, thresholds and caps, which are derived afresh each week
 (interactions.py, copurchase.py) and are therefore the same after a merge as after a rebuild, edge for edge.
 
-A merge costs what has arrived: only baskets that a new row touches are counted again. Facts are keyed by id, since the
+A merge costs what has changed: days whose rows hash to the same sum are kept as they stand, the rows of the others are
+compared one by one, and only baskets that a changed row touches are counted again. Facts are keyed by id, since the
 positions of users and products move from week to week.
 """
 
@@ -15,12 +16,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gnn_core.config.learning import GraphSettings
 from gnn_core.contracts import EVENT_TYPES
 from gnn_core.errors import LeakageError
 from gnn_core.graph.copurchase import CoPurchaseCounts
 from gnn_core.graph.hetero import HeteroGraph, Structure, build_graph
+from gnn_core.graph.interactions import MICROS_PER_DAY
 from gnn_core.snapshot import ORDER, Events, Snapshot, index_of, micros
 
 log = logging.getLogger(__name__)
@@ -57,7 +60,9 @@ class Refreshed:
     late: int
     """Rows from before it that were not there."""
     vanished: int
-    """Rows that were there and are gone; they make a rebuild."""
+    """Rows that were there and are gone, such as those of a product that left the catalogue."""
+    days: int
+    """Days whose rows were compared one by one; 0 after a rebuild."""
 
 
 def rebuild(events: pd.DataFrame, as_of: np.datetime64, fingerprint: str) -> Facts:
@@ -68,20 +73,8 @@ def rebuild(events: pd.DataFrame, as_of: np.datetime64, fingerprint: str) -> Fac
     Raises:
         LeakageError: a row lies at or after `as_of`.
     """
-    rows = _rows(events, as_of)
+    rows = _counted(_keyed(events, as_of))
     return Facts(rows, _count(_baskets(rows)), as_of, fingerprint)
-
-
-def merge(previous: Facts, arrived: pd.DataFrame, as_of: np.datetime64) -> Facts:
-    """Previous facts and rows that they do not hold yet, in the form of `Facts.rows`."""
-    rows = _added(previous.rows, arrived)
-    touched = arrived.loc[(arrived["kind"] == ORDER) & (arrived["order_id"] != ""), "order_id"].unique()
-    before = _baskets(previous.rows[previous.rows["order_id"].isin(touched)])
-    after = _baskets(rows[rows["order_id"].isin(touched)])
-    more, less = _count(after), _count(before)
-    less["orders"] *= -1
-    joint = pd.concat([previous.joint, more, less]).groupby(PAIR, as_index=False, sort=True)["orders"].sum()
-    return Facts(rows, joint[joint["orders"] > 0].reset_index(drop=True), as_of, previous.fingerprint)
 
 
 def refresh(
@@ -96,23 +89,27 @@ def refresh(
         rebuild_because: a reason of the caller to make them anew, such as a month that begins.
     """
     why = rebuild_because or _why_not(previous, as_of, fingerprint)
-    new = late = vanished = 0
     if previous is not None and not why:
-        arrived, gone = _difference(previous.rows, _rows(events, as_of))
-        vanished = int(gone["n"].sum())
-        if not vanished:
-            recent = arrived["ts"] >= micros(previous.as_of)
-            new, late = int(arrived.loc[recent, "n"].sum()), int(arrived.loc[~recent, "n"].sum())
-            merged = merge(previous, arrived, as_of)
-            return Refreshed(merged, MERGED, f"{new:,} new and {late:,} late rows since {previous.as_of}", new, late, 0)
-        why = f"{vanished:,} row(s) of the facts as of {previous.as_of} are gone from the events"
+        return _merged(previous, _keyed(events, as_of), as_of)
     log.info("interaction facts as of %s are rebuilt: %s", as_of, why)
-    return Refreshed(rebuild(events, as_of, fingerprint), REBUILT, why, new, late, vanished)
+    return Refreshed(rebuild(events, as_of, fingerprint), REBUILT, why, 0, 0, 0, 0)
 
 
 def same(left: Facts, right: Facts) -> bool:
     """Whether two facts agree row for row and pair for pair."""
     return bool(left.rows.equals(right.rows) and left.joint.equals(right.joint) and left.as_of == right.as_of)
+
+
+def with_facts(facts: Facts, week: Snapshot) -> Snapshot:
+    """The week with the interactions of its facts instead of its own.
+
+    Raises:
+        LeakageError: facts and snapshot are of different moments.
+        ContractError: a fact names a user or product that the week does not have.
+    """
+    if facts.as_of != week.as_of:
+        raise LeakageError(f"facts are as of {facts.as_of}, the snapshot is as of {week.as_of}")
+    return replace(week, events=coded(facts, week))
 
 
 def facts_graph(
@@ -124,14 +121,13 @@ def facts_graph(
         LeakageError: facts and snapshot are of different moments.
         ContractError: a fact names a user or product that the week does not have.
     """
-    if facts.as_of != week.as_of:
-        raise LeakageError(f"facts are as of {facts.as_of}, the snapshot is as of {week.as_of}")
+    known = with_facts(facts, week)
     counts = CoPurchaseCounts(
         index_of(facts.joint["left_id"], week.product_ids, "joint.left_id"),
         index_of(facts.joint["right_id"], week.product_ids, "joint.right_id"),
         facts.joint["orders"].to_numpy(dtype=np.int64),
     )
-    return build_graph(replace(week, events=coded(facts, week)), settings, structure, joint=counts)
+    return build_graph(known, settings, structure, joint=counts)
 
 
 def coded(facts: Facts, week: Snapshot) -> Events:
@@ -159,7 +155,58 @@ def _why_not(previous: Facts | None, as_of: np.datetime64, fingerprint: str) -> 
     return ""
 
 
-def _rows(events: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
+def _merged(previous: Facts, now: pd.DataFrame, as_of: np.datetime64) -> Refreshed:
+    """Previous facts with the days exchanged that are not what they were.
+
+    Args:
+        now: every row of the week's events, in the columns KEY.
+    """
+    days = _changed_days(previous.rows, now)
+    stays = ~_day(previous.rows).isin(days)
+    before, after = previous.rows[~stays], _counted(now[_day(now).isin(days)])
+    arrived, gone = _difference(before, after)
+    # Both parts are sorted by KEY, which begins with the moment, and no day is in both.
+    rows = pd.concat([previous.rows[stays], after]).sort_values("ts", kind="stable", ignore_index=True)
+    joint = _exchanged(previous, rows, _orders(pd.concat([arrived, gone]))["order_id"].unique())
+    recent = arrived["ts"] >= micros(previous.as_of)
+    new, late = int(arrived.loc[recent, "n"].sum()), int(arrived.loc[~recent, "n"].sum())
+    vanished = int(gone["n"].sum())
+    why = f"{new:,} new and {late:,} late rows since {previous.as_of}"
+    if vanished:
+        why += f", {vanished:,} gone"
+    facts = Facts(rows, joint, as_of, previous.fingerprint)
+    return Refreshed(facts, MERGED, why, new, late, vanished, len(days))
+
+
+def _exchanged(previous: Facts, rows: pd.DataFrame, touched: NDArray[np.object_]) -> pd.DataFrame:
+    """Joint orders after the baskets of the touched orders have changed."""
+    old, now = (_orders(facts) for facts in (previous.rows, rows))
+    less = _count(_baskets(old[old["order_id"].isin(touched)]))
+    more = _count(_baskets(now[now["order_id"].isin(touched)]))
+    less["orders"] *= -1
+    joint = pd.concat([previous.joint, more, less]).groupby(PAIR, as_index=False, sort=True)["orders"].sum()
+    return joint[joint["orders"] > 0].reset_index(drop=True)
+
+
+def _day(rows: pd.DataFrame) -> pd.Series:
+    return rows["ts"] // MICROS_PER_DAY
+
+
+def _changed_days(before: pd.DataFrame, now: pd.DataFrame) -> NDArray[np.int64]:
+    """Days of which the two do not hold the same rows equally often: the sums of their rows' hashes differ.
+
+    A sum modulo 2^64 does not ask for an order, and tells two days apart unless some 10^19 others were tried.
+    """
+    sums = [
+        (pd.util.hash_pandas_object(rows[KEY], index=False) * counts).groupby(_day(rows).to_numpy()).sum()
+        for rows, counts in ((before, before["n"].astype(np.uint64)), (now, np.uint64(1)))
+    ]
+    left, right = sums[0].align(sums[1], fill_value=np.uint64(0))
+    return np.asarray(left.index[(left != right).to_numpy()], dtype=np.int64)
+
+
+def _keyed(events: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
+    """Every event in the columns KEY."""
     stamps = pd.to_datetime(events["event_ts"], utc=True).dt.tz_localize(None)
     rows = pd.DataFrame(
         {
@@ -173,11 +220,12 @@ def _rows(events: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
     )
     if (late := int((rows["ts"] >= micros(as_of)).sum())) > 0:
         raise LeakageError(f"events: {late} row(s) at or after {as_of}; facts end there")
-    return rows.groupby(KEY, as_index=False, sort=True).size().rename(columns={"size": "n"})
+    return rows
 
 
-def _added(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([left, right]).groupby(KEY, sort=True)["n"].sum().reset_index()
+def _counted(keyed: pd.DataFrame) -> pd.DataFrame:
+    """Distinct rows, sorted, and how often each occurs."""
+    return keyed.groupby(KEY, as_index=False, sort=True).size().rename(columns={"size": "n"})
 
 
 def _difference(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -188,10 +236,14 @@ def _difference(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame
     return facts[change > 0].assign(n=change[change > 0]), facts[change < 0].assign(n=-change[change < 0])
 
 
+def _orders(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of orders that have an id."""
+    return rows[(rows["kind"] == ORDER) & (rows["order_id"] != "")]
+
+
 def _baskets(rows: pd.DataFrame) -> pd.DataFrame:
     """Distinct products of each order."""
-    orders = rows[(rows["kind"] == ORDER) & (rows["order_id"] != "")]
-    return orders[["order_id", "product_id"]].drop_duplicates()
+    return _orders(rows)[["order_id", "product_id"]].drop_duplicates()
 
 
 def _count(baskets: pd.DataFrame) -> pd.DataFrame:

@@ -11,9 +11,11 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from gnn_assets.assets import candidates, serving, sources
+from gnn_assets import fitting
+from gnn_assets.assets import candidates, sources
 from gnn_assets.definitions import build_defs
 from gnn_core.contracts import CONTRACTS
+from gnn_core.errors import ArtifactError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.audit import RULE_NAMES
 from gnn_core.publishing.digest import table_digest
@@ -91,7 +93,7 @@ def staged(made, rows):
     store = made.environment.artifacts(made.settings)
     tables = [store.write(TEN_USERS, f"raw_{name}", {}, sections=("eligibility",)) for name in CONTRACTS]
     table = load_directly(made.warehouse, "recommendation_candidates__r2", rows)
-    found = {"table": str(table), "digest": table_digest(made.warehouse, table)}
+    found = {"table": str(table), "digest": table_digest(made.warehouse, table), "ledger_share": None}
     store.write(TEN_USERS, CANDIDATES.to_user_string(), {"staged.json": json_bytes(found)}, inputs=tables)
 
 
@@ -190,9 +192,9 @@ def test_a_bug_in_scoring_stops_before_the_live_table(published_copy, scoring_wi
 @pytest.fixture
 def gate_passed(monkeypatch):
     """Let gate 1 have passed: ten training steps win no gate, and what follows from a pass has to be seen."""
-    from_json = serving.GateVerdict.from_json
+    from_json = fitting.GateVerdict.from_json
     monkeypatch.setattr(
-        serving.GateVerdict, "from_json", lambda values: dataclasses.replace(from_json(values), verdict="pass")
+        fitting.GateVerdict, "from_json", lambda values: dataclasses.replace(from_json(values), verdict="pass")
     )
 
 
@@ -229,6 +231,65 @@ def test_a_model_made_from_other_tables_of_the_week_serves_nobody(published_copy
         result, "recommendation_candidates.plan_shards"
     )
     assert done(result) == set()
+    assert published_copy.live == before
+
+
+# A shard that fails --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing_shard(monkeypatch):
+    """Four shards, of which the second raises so many times; the numbers of the shards that were tried."""
+    monkeypatch.setattr(candidates, "shard_count", lambda *_: 4)  # a setting would make the model anew
+    policy = candidates.RETRY
+    monkeypatch.setattr(candidates, "RETRY", dg.RetryPolicy(max_retries=policy.max_retries, delay=0.01))
+    score, tried = candidates._score, []
+
+    def install(times, error):
+        def sometimes(week, number):
+            tried.append(number)
+            if number == 1 and tried.count(1) <= times:
+                raise error
+            return score(week, number)
+
+        monkeypatch.setattr(candidates, "_score", sometimes)
+        return tried
+
+    return install
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error", [OSError("the node went away"), WarehouseBusyError("held")], ids=["a lost node", "a busy warehouse"]
+)
+def test_a_shard_that_fails_once_is_tried_again_alone_and_the_table_is_whole(published_copy, failing_shard, error):
+    before, tried = published_copy.live, failing_shard(1, error)
+    result = execute(published_copy, SIMULATED, assets=[CANDIDATES, LIVE])
+    assert result.success
+    assert sorted(tried) == [0, 1, 1, 2, 3]
+    retried = [e.step_key for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    assert retried == ["recommendation_candidates.score_shard[shard_1]"]
+    assert published_copy.live.run_id == result.run_id
+    assert (published_copy.live.digest, published_copy.live.users) == (before.digest, before.users)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "tries", "says"),
+    [
+        pytest.param(OSError("the node went away"), 3, "the node went away", id="again and again"),
+        pytest.param(ArtifactError("the plan is of another week"), 1, "shard_1: the plan is", id="a refusal"),
+    ],
+)
+def test_a_shard_that_fails_for_good_publishes_nothing_and_is_named(published_copy, failing_shard, error, tries, says):
+    before, tried = published_copy.live, failing_shard(99, error)
+    result = execute(published_copy, SIMULATED, assets=[CANDIDATES, LIVE])
+    assert not result.success
+    assert tried.count(1) == tries
+    (failed,) = [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_FAILURE]
+    assert failed.step_key == "recommendation_candidates.score_shard[shard_1]"
+    assert says in str(failed.step_failure_data.error)
+    assert "recommendations" not in done(result)
     assert published_copy.live == before
 
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from gnn_assets.definitions import build_defs
 from gnn_assets.partitions import as_of, week_tables, weekly_partitions
@@ -25,8 +26,8 @@ RAW = {
 ASSETS = {
     **{name: ("sources", parents, "parquet sql") for name, parents in RAW.items()},
     "interaction_facts": ("graph", " ".join(RAW) + " interaction_facts", "parquet python"),
-    "temporal_split": ("graph", " ".join(RAW), "python"),
-    "hetero_graph": ("graph", "temporal_split", "pytorch"),
+    "temporal_split": ("graph", " ".join(RAW) + " interaction_facts", "python"),
+    "hetero_graph": ("graph", "temporal_split interaction_facts", "pytorch"),
     "gnn_checkpoint": ("training", "hetero_graph gnn_checkpoint", "pytorch"),
     "embeddings": ("training", "gnn_checkpoint", "parquet pytorch"),
     "sql_scores": ("scoring", "temporal_split", "sql"),
@@ -210,13 +211,15 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
     assert ("recommendation_candidates" in audited) is (job == "republish")
 
 
-def _asked(where, definitions):
-    sensor = next(s for s in definitions.sensors if s.name == "rollback_is_published")
+def _asked(definitions, runs=()):
+    """What the sensor answers while runs of these jobs are in these states."""
+    sensor = next(s for s in definitions.sensors if s.name == "rollout_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    context = dg.build_sensor_context(
-        instance=dg.DagsterInstance.ephemeral(), repository_def=definitions.get_repository_def()
-    )
-    return sensor.evaluate_tick(context)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for job, status in runs:
+            create_run_for_test(instance, job_name=job, status=status)
+        context = dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def())
+        return sensor.evaluate_tick(context)
 
 
 def _after_failure(where, definitions, partition):
@@ -251,20 +254,63 @@ def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
 
 def _stage(where, week, **values):
     store = where.artifacts(where.settings())
-    content = {"action": None, "share": 0.1, "reason": "Day 1.", "sequence": 4, **values}
+    content = {"action": None, "share": 0.1, "reason": "Day 1.", "sequence": 4, "from_ledger": True, **values}
     store.write(week, "rollout_stage", {"stage.json": json_bytes(content)})
 
 
-def test_a_rollback_is_published_once_and_at_once_and_nothing_else_is(tmp_path):
+def _publish(where, week, share):
+    store = where.artifacts(where.settings())
+    store.write(week, "recommendations", {"published.json": json_bytes({"ledger_share": share})})
+
+
+@pytest.fixture
+def rolling(tmp_path):
+    """An installation whose table of 2026-02-23 was made under a tenth of the users."""
     where = Installation.create(tmp_path / "store").environment
     definitions = build_defs(where)
-    assert "No week" in _asked(where, definitions).skip_message
-    where.artifacts(where.settings()).write("2026-02-23", "recommendation_candidates", {"staged.json": json_bytes({})})
-    _stage(where, "2026-03-02", action="hold")
-    assert "10%" in _asked(where, definitions).skip_message
-    _stage(where, "2026-03-02", action="rollback", share=0.0)
-    (request,) = _asked(where, definitions).run_requests
-    assert (request.partition_key, request.run_key) == ("2026-02-23", "rollback-4")
+    assert "No week" in _asked(definitions).skip_message
+    _publish(where, "2026-02-16", 0.25)
+    _publish(where, "2026-02-23", 0.1)
+    return where, definitions
+
+
+@pytest.mark.parametrize(
+    ("action", "share"), [("rollback", 0.0), ("step", 0.25)], ids=["back to SQL", "on to a quarter"]
+)
+def test_a_move_of_the_rollout_is_published_at_once_and_once(rolling, action, share):
+    where, definitions = rolling
+    _stage(where, "2026-03-02", action=action, share=share, sequence=5)
+    (request,) = _asked(definitions).run_requests
+    assert (request.partition_key, request.run_key) == ("2026-02-23", "rollout-5")
+    (again,) = _asked(definitions).run_requests
+    assert again.run_key == request.run_key  # which Dagster starts once
+    _publish(where, "2026-02-23", share)
+    assert "was made under this share" in _asked(definitions).skip_message
+
+
+def test_what_moves_no_share_publishes_nothing(rolling):
+    where, definitions = rolling
+    _stage(where, "2026-03-02", action="hold", sequence=6)
+    assert "10%" in _asked(definitions).skip_message
+    _stage(where, "2026-03-02", share=1.0, from_ledger=False)
+    assert "No rollout governs" in _asked(definitions).skip_message
+
+
+@pytest.mark.parametrize("job", ["weekly", "republish"])
+def test_a_run_that_is_under_way_publishes_the_move_itself_and_one_that_ended_does_not(rolling, job):
+    where, definitions = rolling
+    _stage(where, "2026-03-02", action="step", share=0.25)
+    for status in (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED):
+        assert f"of {job} is under way" in _asked(definitions, [(job, status)]).skip_message
+    ended = [(job, dg.DagsterRunStatus.FAILURE), ("experiment", dg.DagsterRunStatus.STARTED)]
+    assert _asked(definitions, ended).run_requests
+
+
+def test_a_rollout_that_starts_after_the_table_was_made_is_published(rolling):
+    where, definitions = rolling
+    _publish(where, "2026-02-23", None)
+    _stage(where, "2026-03-02", share=0.1, sequence=1)
+    assert _asked(definitions).run_requests
 
 
 def test_whatever_reads_the_week_waits_for_all_of_its_tables(definitions, specs):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gnn_assets.alerts.alert import MARKS
 from gnn_assets.definitions import build_defs
 from gnn_assets.environment import PROJECT
 from gnn_core.config import load_settings
@@ -46,6 +47,31 @@ def test_what_runs_by_itself_is_named(definitions):
     automations = [s.name for s in (*definitions.schedules, *definitions.sensors)]
     for name in automations:
         assert f"`{name}`" in PAGE, name
+
+
+def test_every_place_that_an_alert_sends_to_is_there():
+    """An alert names a check, which has its row, or the heading that it names in words."""
+    headings = {line.lstrip("# ").lower() for line in PAGE.splitlines() if line.startswith("#")}
+    sources = [path.read_text() for path in (PROJECT / "gnn_assets" / "alerts").glob("*.py")]
+    named = {place for text in sources for place in re.findall(r"\{HANDBOOK\}, ([^\"{]+)\"", text)}
+    assert len(named) > 1
+    assert named <= headings
+
+
+def test_every_severity_is_explained_with_its_mark():
+    for severity, mark in MARKS.items():
+        assert f"| {mark} {severity} |" in PAGE
+
+
+def test_every_headline_that_a_check_gives_its_alert_is_explained_in_its_row(definitions):
+    """A headline replaces the check's name in the message, so the reader has to find the row by other words."""
+    rows = "\n".join(f"{name} {' '.join(cells)}" for name, cells in ROWS.items())
+    texts = [path.read_text() for path in (PROJECT / "gnn_assets" / "checks").glob("*.py")]
+    values = [value for text in texts for value in re.findall(r'"headline":(.*?),\n', text, re.DOTALL)]
+    headlines = {line for value in values for line in re.findall(r'"([^"]+ [^"]+)"', value)}
+    assert len(headlines) > 1
+    for headline in headlines:
+        assert headline in rows, headline
 
 
 def test_every_setting_that_is_named_exists():

@@ -1,11 +1,15 @@
 """From an offline pass through experiment, gate 2 and rollout, by the command, on a simulated store."""
 
+import datetime as dt
 import json
 
+import dagster as dg
 import pytest
 
 from gnn_assets.definitions import build_defs
 from gnn_core.experiment.assigning import assignments_table
+from gnn_core.experiment.rollout import Move
+from gnn_core.experiment.rollout_ledger import append_move, read_moves
 from gnn_core.publishing.schema import live_table, wide_view
 from tests.fixtures.installation import QUICK, Installation
 
@@ -131,3 +135,38 @@ def test_a_planted_null_or_harm_does_not_pass_and_starts_no_rollout(started, lif
     said = started.gnn("rollout", "start", "--by", "Ada", "--reason", "hope", code=1)
     assert "gate 2 has not passed" in said
     assert json.dumps(readout, allow_nan=False)
+
+
+def test_a_step_that_a_person_launches_in_the_page_is_served_without_waiting_for_monday(started):
+    """The job `experiment` with the launchpad's configuration moves the ledger; the sensor has the table follow."""
+    store, at = started, dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    settings = store.settings
+    append_move(
+        store.warehouse, settings, Move(1, at, "start", 0.0, settings.rollout.stages[0], "Ada", "gate 2 passed")
+    )
+    store.gnn("experiment", "play", "--click-rate", "0.08", "--lift", "0.5", "--weeks", "1")
+    week = store.settings.store.last_week.isoformat()
+    definitions = build_defs(store.environment)
+    move = {"action": "step", "by": "Ada", "reason": "the tenth is calm"}
+    moved = definitions.resolve_job_def("experiment").execute_in_process(
+        partition_key=week, run_config={"ops": {"rollout_stage": {"config": move}}}
+    )
+    assert moved.success
+    assert [m.to_share for m in read_moves(store.warehouse, settings)] == list(settings.rollout.stages[:2])
+
+    def asked():
+        sensor = next(s for s in definitions.sensors if s.name == "rollout_is_published")
+        with dg.DagsterInstance.ephemeral() as instance:
+            return sensor.evaluate_tick(
+                dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def())
+            )
+
+    (request,) = asked().run_requests
+    assert request.partition_key == "2026-02-23"
+    followed = definitions.resolve_job_def("republish").execute_in_process(partition_key=request.partition_key)
+    assert followed.success
+    served = _served(store)
+    hybrid = sum(n for source, n in served.items() if not source.startswith("sql_"))
+    assert hybrid / sum(served.values()) == pytest.approx(settings.rollout.stages[1], abs=0.03)
+    assert "was made under this share" in asked().skip_message
+    assert len(read_moves(store.warehouse, settings)) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from gnn_assets import models
 from gnn_assets.assets.vectors import publish_vectors
+from gnn_assets.definitions import build_defs
 from gnn_assets.resources import Platform
 from gnn_core.errors import PublishRefused
 from gnn_core.io.artifacts import json_bytes
@@ -82,3 +83,22 @@ def test_a_publish_by_hand_brings_the_vectors_along(store):
     printed = store.gnn("publish")
     assert f"Embeddings: run {store.live.run_id} is live" in printed
     assert live(store).run_id == store.live.run_id
+
+
+def test_a_rollback_takes_the_vectors_along_and_says_so_where_there_are_none(store):
+    """Three runs of the table: without vectors, with its own, with its own again."""
+    job = build_defs(store.environment).resolve_job_def("republish")
+    runs = [store.live.run_id]
+    decide(store, PASSED)
+    for _ in range(2):
+        result = job.execute_in_process(partition_key=WEEK)
+        assert result.success
+        publish_vectors(week_of(store), AT)
+        runs.append(result.run_id)
+    without, second, third = runs
+    assert (live(store).run_id, store.live.run_id) == (third, third)
+    assert f"Embeddings: run {second} is live" in store.gnn("rollback")
+    assert (live(store).run_id, store.live.run_id) == (second, second)
+    said = store.gnn("rollback")
+    assert f"Embeddings: run {without} has none, no graph model was promoted then; those of run {second} stay" in said
+    assert (live(store).run_id, store.live.run_id) == (second, without)

@@ -15,7 +15,7 @@ AUTOMATIONS = (
     "every_day",
     "alerts_are_sent",
     "new_data_are_refreshed",
-    "rollback_is_published",
+    "rollout_is_published",
     "guards_are_read_without_training",
 )
 

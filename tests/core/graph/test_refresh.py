@@ -13,7 +13,7 @@ from gnn_core.contracts import CONTRACTS
 from gnn_core.errors import LeakageError
 from gnn_core.graph import refresh as module
 from gnn_core.graph.hetero import EDGE_TYPES, build_graph, build_structure
-from gnn_core.graph.refresh import MERGED, REBUILT, coded, facts_graph, rebuild, refresh, same
+from gnn_core.graph.refresh import MERGED, REBUILT, coded, facts_graph, rebuild, refresh, same, with_facts
 from gnn_core.snapshot import build_snapshot
 from gnn_core.stores.staging import stage_table
 from gnn_core.stores.week import WeekTables
@@ -154,10 +154,11 @@ def test_what_cannot_be_merged_is_rebuilt_and_says_why(last_two, change, why):
 
 def test_rows_that_are_gone_are_not_kept_for_ever(last_two):
     (before, week_before), (as_of, week) = last_two
-    gone = week["events"].iloc[5:]
+    orders = week_before["events"]["event_type"] == "order"
+    gone = week["events"].drop(week_before["events"].index[orders][:5])
     found = refresh(rebuild(week_before["events"], before, "f"), gone, as_of, "f")
-    assert (found.how, found.vanished) == (REBUILT, 5)
-    assert found.why.startswith("5 row(s) of the facts as of")
+    assert (found.how, found.vanished) == (MERGED, 5)
+    assert found.why.endswith(", 5 gone")
     assert same(found.facts, rebuild(gone, as_of, "f"))
 
 
@@ -178,6 +179,43 @@ def test_a_merge_counts_again_only_the_baskets_that_a_new_row_touches(last_two, 
     refresh(previous, week["events"], as_of, "f")
     assert 0 < max(counted) < 40
     assert previous.rows["order_id"].nunique() > 300
+
+
+def test_a_merge_compares_row_by_row_only_the_days_that_changed(last_two, monkeypatch):
+    (before, week_before), (as_of, week) = last_two
+    previous = rebuild(week_before["events"], before, "f")
+    compared, true = [], module._counted
+    monkeypatch.setattr(module, "_counted", lambda rows: compared.append(len(rows)) or true(rows))
+    found = refresh(previous, week["events"], as_of, "f")
+    changed = week["events"].drop(week_before["events"].index)["event_ts"].dt.date.unique()
+    assert found.days == len(changed)
+    assert sum(compared) == week["events"]["event_ts"].dt.date.isin(changed).sum() < len(week["events"]) / 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"quantity": 9}, id="another quantity"),
+        pytest.param({"order_id": "o-other"}, id="another order"),
+        pytest.param({"product_id": "p03"}, id="another product"),
+        pytest.param({"event_ts": pd.Timestamp("2026-01-01", tz="UTC")}, id="another day"),
+    ],
+)
+def test_a_row_that_is_corrected_in_place_is_corrected_in_the_facts(last_two, change):
+    (before, week_before), (as_of, week) = last_two
+    events = week["events"].copy()
+    (column, value), *_ = change.items()
+    first = week_before["events"].index[week_before["events"]["event_type"] == "order"][0]
+    events.loc[first, column] = value
+    found = refresh(rebuild(week_before["events"], before, "f"), events, as_of, "f")
+    assert (found.how, found.vanished) == (MERGED, 1)
+    assert same(found.facts, rebuild(events, as_of, "f"))
+
+
+def test_a_snapshot_of_facts_is_refused_at_another_moment(last_two):
+    (before, week_before), (as_of, week) = last_two
+    with pytest.raises(LeakageError, match="the snapshot is as of"):
+        with_facts(rebuild(week_before["events"], before, "f"), build_snapshot(week, as_of))
 
 
 def test_the_future_is_refused(last_two):

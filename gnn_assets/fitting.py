@@ -1,0 +1,119 @@
+"""The two artifacts that hold fitted graph models, from the week to the store: read, fit, write.
+
+What belongs here: the same work in a step's own process and in each of several (torchrun_worker.py); of several, the
+first writes. What does not: which steps there are and what they show (assets/), starting processes (torchrun.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gnn_assets import models
+from gnn_assets.resources import Week
+from gnn_core.errors import ArtifactError
+from gnn_core.evaluation.gate import GateVerdict
+from gnn_core.evaluation.promotion import decide
+from gnn_core.evaluation.selection import Selection
+from gnn_core.io.artifacts import Artifact, json_bytes
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import frozen_steps, refit, train_on_validation
+from gnn_core.snapshot import Snapshot
+from gnn_core.training.checkpoint import to_bytes
+from gnn_core.training.distributed import Processes
+
+ALONE = Processes()
+
+
+def fit_judged(week: Week, processes: Processes = ALONE) -> Artifact | None:
+    """gnn_checkpoint: models fitted before each window, to judge by. None in all processes but the first."""
+    graph = week.read("hetero_graph")
+    fitted, steps, warm = _fit_cuts(week, week.snapshot())
+    if not processes.is_first:
+        return None
+    first = next(iter(fitted.values()))
+    return week.write(
+        "gnn_checkpoint",
+        {
+            **{f"{name}.safetensors": to_bytes(model.to_checkpoint()) for name, model in fitted.items()},
+            "steps.json": json_bytes({"steps": steps, "best": {n: m.best_step for n, m in fitted.items()}}),
+        },
+        inputs=[graph],
+        sections=models.GRAPH_SECTIONS,
+        meta={
+            "steps": steps,
+            "histories": {name: model.history for name, model in fitted.items()},
+            "path_weights": first.path_weights(),
+            "warm_start": warm,
+            "seed": week.settings.training.seed,
+            "device": first.device,
+            "processes": processes.size,
+        },
+    )
+
+
+def fit_served(week: Week, processes: Processes = ALONE) -> Artifact | None:
+    """promoted_model: gate 1's verdict read as data; a promoted graph model is refitted as of the as-of date.
+
+    None in all processes but the first.
+    """
+    report = week.read("eval_report")
+    judged = report.json("report.json")
+    selection = Selection.from_json(judged["selection"])
+    decision = decide(selection, GateVerdict.from_json(judged["decision"]))
+    files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
+    meta: dict[str, Any] = {"warm_start": "not fitted: no graph model is served"}
+    if decision.needs_graph:
+        previous, warm = models.last_week(week, "promoted_model", "serving")
+        steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
+        model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
+        meta = {"warm_start": warm, "device": model.device, "processes": processes.size}
+        if processes.is_first:
+            files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
+            files |= models.served_vectors(model, week.snapshot())
+    if not processes.is_first:
+        return None
+    return week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)
+
+
+FITS: Mapping[str, Callable[[Week, Processes], Artifact | None]] = {
+    "gnn_checkpoint": fit_judged,
+    "promoted_model": fit_served,
+}
+
+
+def needs_graph(week: Week) -> bool:
+    """Whether promoted_model fits anything: gate 1 has passed a policy that uses the graph."""
+    judged = week.read("eval_report").json("report.json")
+    return decide(Selection.from_json(judged["selection"]), GateVerdict.from_json(judged["decision"])).needs_graph
+
+
+def alone(week: Week, name: str) -> Artifact:
+    """Fit and write in this process."""
+    made = FITS[name](week, ALONE)
+    if made is None:
+        raise ArtifactError(f"{week.key}/{name} was fitted and not written")
+    return made
+
+
+def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommender], int, dict[str, str]]:
+    """Models by cut name, frozen steps, and how each role started."""
+    eligible_P = models.eligible_products(week, snapshot)
+    fitted: dict[str, GraphRecommender] = {}
+    before: dict[np.datetime64, GraphRecommender] = {}
+    warm = {}
+    previous, warm["validation"] = models.last_week(week, "gnn_checkpoint", "validation")
+    for cut in week.timeline.validation:
+        options = models.fit_options(week, cut.name, previous)
+        fitted[cut.name] = train_on_validation(snapshot, cut, week.settings, eligible_P, **options)
+        before[cut.fitted_before] = fitted[cut.name]
+    steps = frozen_steps([model.best_step for model in fitted.values()])
+    previous, warm["test"] = models.last_week(week, "gnn_checkpoint", "test")
+    for cut in week.timeline.test:
+        if cut.fitted_before not in before:
+            options = models.fit_options(week, cut.name, previous)
+            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), steps, week.settings, **options)
+        fitted[cut.name] = before[cut.fitted_before]
+    return fitted, steps, warm
