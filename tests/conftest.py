@@ -1,7 +1,7 @@
 """Loads the fixtures that every part of the tests may use, and keeps the collector of garbage off what is imported.
 
-Torch and Dagster bring a million objects that live as long as the process: going over them again and again, while they
-are imported and in every test after that, took a tenth of the time.
+What Torch and Dagster bring lives as long as the process; the collector would go over it again and again, while it is
+imported and in every test after that.
 """
 
 import gc

@@ -68,6 +68,7 @@ def test_mistakes_are_told_plainly(folder: Path) -> None:
     assert (code, "model 'nothing' is unknown" in text) == (1, True)
     code, text = bench(folder, "--model", "popularity", "--planted", str(folder / "none.json"))
     assert (code, "gnn bench planted" in text) == (1, True)
+    assert not list(folder.rglob("*.npz")), "told before anything was run"
     done = CliRunner().invoke(app, ["bench", "quality", "--from", str(folder / "none")])
     assert (done.exit_code, "does not exist" in done.output) == (1, True)
 

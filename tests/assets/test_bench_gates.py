@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gnn_assets.cli import bench_gates
 from tests.fixtures.installation import Installation
 
 KEYS = ("false_pass_fixed", "false_pass_sequential", "power_at_plan", "coverage", "srm_false_alarm")
@@ -59,7 +60,8 @@ def test_gate_1_is_calibrated_on_the_users_of_a_report(empty, tmp_path):
         (lambda p: str(p), "not readable as Parquet"),
     ],
 )
-def test_a_file_that_is_no_report_is_refused(empty, tmp_path, make, words):
+def test_a_file_that_is_no_report_is_refused_before_anything_is_simulated(empty, tmp_path, monkeypatch, make, words):
+    monkeypatch.setattr(bench_gates, "calibrate_gate2", None)
     said = empty.gnn("bench", "gates", "--runs", "1000", "--users", make(tmp_path / "users.parquet"), code=1)
     assert words in said
 

@@ -1,5 +1,7 @@
 """What Dagster is told: every asset, check, job and schedule, written down so that a review sees it change."""
 
+import shutil
+
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
@@ -93,8 +95,22 @@ INFORMING = {
 
 
 @pytest.fixture(scope="module")
-def definitions(tmp_path_factory):
-    return build_defs(Installation.create(tmp_path_factory.mktemp("definitions") / "empty").environment)
+def platform(tmp_path_factory):
+    """An environment without a store, and the definitions on it. What a test writes there is gone for the next."""
+    where = Installation.create(tmp_path_factory.mktemp("definitions") / "empty").environment
+    return where, build_defs(where)
+
+
+@pytest.fixture
+def emptied(platform):
+    """The same, with nothing written yet."""
+    shutil.rmtree(platform[0].state_dir, ignore_errors=True)
+    return platform
+
+
+@pytest.fixture(scope="module")
+def definitions(platform):
+    return platform[1]
 
 
 @pytest.fixture(scope="module")
@@ -237,9 +253,8 @@ def _after_failure(where, definitions, partition):
         return sensor(context)
 
 
-def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(tmp_path):
-    where = Installation.create(tmp_path / "store").environment
-    definitions = build_defs(where)
+def test_a_weekly_run_that_failed_leaves_no_running_rollout_unwatched(emptied):
+    where, definitions = emptied
     assert "No rollout is running" in _after_failure(where, definitions, "2026-03-02").skip_message
     _stage(where, "2026-02-23", from_ledger=True, share=0.25)
     request = _after_failure(where, definitions, "2026-03-02")
@@ -263,10 +278,9 @@ def _publish(where, week, share):
 
 
 @pytest.fixture
-def rolling(tmp_path):
+def rolling(emptied):
     """An installation whose table of 2026-02-23 was made under a tenth of the users."""
-    where = Installation.create(tmp_path / "store").environment
-    definitions = build_defs(where)
+    where, definitions = emptied
     assert "No week" in _asked(definitions).skip_message
     _publish(where, "2026-02-16", 0.25)
     _publish(where, "2026-02-23", 0.1)
