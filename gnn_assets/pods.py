@@ -4,7 +4,8 @@ What belongs here: `kubernetes:` settings as configuration of dagster-k8s, and t
 not: how runs get a pod (K8sRunLauncher, in the instance settings under deploy/), or what a step computes.
 
 A Job is never retried by Kubernetes (`backoffLimit` 0): its replacement pod would find the step started, end without
-a word, and leave the run waiting. Steps are retried by their RetryPolicy, each try as a Job of its own.
+a word, and leave the run waiting. Steps are retried by their RetryPolicy, each try as a Job of its own. What ends a pod
+otherwise than Dagster expects is seen to within it (step_pod.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import dagster as dg
 from dagster_k8s import k8s_job_executor
 
+from gnn_assets import step_pod
 from gnn_core.config import KubernetesSettings, PodSettings
 from gnn_core.errors import ConfigError
 
@@ -72,10 +74,12 @@ def step_config(settings: KubernetesSettings, pod: PodSettings, scratch: str) ->
     """What dagster-k8s lays over a step's Job."""
     gpu = {GPU: str(pod.gpu)} if pod.gpu else {}
     container: dict[str, Any] = {
+        # Dagster's own command for the step comes behind it, as arguments.
+        "command": ["python", "-m", step_pod.__name__],
         "resources": {
             "requests": {"cpu": pod.cpu, "memory": pod.memory, **gpu},
             "limits": {"memory": pod.memory, **gpu},
-        }
+        },
     }
     spec: dict[str, Any] = {
         # A step has no business with the API server.

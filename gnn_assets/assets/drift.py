@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from gnn_assets import metadata, models
+from gnn_assets import metadata, models, partitions
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RAW, Platform, Week
 from gnn_core.errors import ArtifactError
@@ -37,6 +37,7 @@ def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
 
         Before anything was published it is compared with the model that gate 1 judged, which was fitted a window
         earlier. A retrained space turns: directions are compared after the best rotation, neighbourhoods need none.
+        What is allowed grows with the share of events that the reference did not know.
         """
         week = platform.week(context)
         promoted = week.read("promoted_model")
@@ -48,6 +49,7 @@ def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
                 "state": str(content["state"]),
                 "compared_with": str(content.get("reference", "nothing")),
                 "drift": metadata.rows(pd.DataFrame(kinds)),
+                "new_evidence": float(content.get("new_evidence", 0.0)),
                 "breaks": " ".join(content.get("breaks", ())) or "no limit",
                 **metadata.artifact(artifact),
             },
@@ -98,9 +100,14 @@ def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, Any], list[Ar
     reference, words = _published_before(week), "the model published last"
     if reference is None:
         reference, words = week.read("embeddings"), "the model that gate 1 judged, since none was published before"
+        known_until = np.datetime64(reference.manifest.meta["fitted_before"])
+    else:
+        known_until = partitions.as_of_moment(reference.manifest.week)
+    events = week.snapshot().events
     found = compare_vectors(
         models.stored_vectors(reference), models.stored_vectors(promoted), week.settings.monitoring,
-        reference=f"{words} ({reference.key})", seed=week.settings.training.seed,
+        reference=f"{words} ({reference.key})", new_evidence=len(events.between(known_until, None)) / len(events),
+        seed=week.settings.training.seed,
     )  # fmt: skip
     content: dict[str, Any] = found.as_json() if isinstance(found, EmbeddingDrift) else {"state": found}
     return content, [promoted, reference]

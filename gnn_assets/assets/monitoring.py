@@ -21,10 +21,11 @@ from gnn_core.io.warehouse import TableName, label_value
 from gnn_core.monitoring.mail_rates import MailWeek, mail_week
 from gnn_core.monitoring.serving import score_stability
 from gnn_core.monitoring.serving import serving_metrics as measure
-from gnn_core.monitoring.shadow import compare_lists
+from gnn_core.monitoring.shadow import COMPARED_COLUMNS, compare_lists
 from gnn_core.monitoring.weekly import weekly_findings
 from gnn_core.program.shadow_page import render_shadow
 from gnn_core.publishing.audit import audit
+from gnn_core.recommender import Recommender
 from gnn_core.scoring.recommend import recommend
 from gnn_core.scoring.tiers import engagement_tiers
 
@@ -114,16 +115,19 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         snapshot = week.snapshot()
         served = models.served_policies(week, snapshot, promoted)
         n = len(snapshot.user_ids)
-        tables, qa = [], []
-        for policy, source in ((served.sql, served.sql.name), (served.policy, served.source)):
-            everyone = ServingArms(np.full(n, None, dtype=object), np.ones(n, dtype=bool), "everyone, in the shadow")
-            lists = recommend(
+        everyone = ServingArms(np.full(n, None, dtype=object), np.ones(n, dtype=bool), "everyone, in the shadow")
+
+        def listed(policy: Recommender, source: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+            """What is compared of the lists, and their QA; the whole rows are let go."""
+            rows = recommend(
                 policy, sql=served.sql, gnn=served.graph, train=snapshot, users=np.arange(n),
                 eligible_P=models.eligible_products(week, snapshot), settings=week.settings, source=source,
                 run_id=context.run.run_id, scored_at=dt.datetime.now(dt.UTC), arms=everyone,
-            )  # fmt: skip
-            tables.append(lists.table.select(COLUMNS).to_pandas())
-            qa.append(_qa(week, lists.table, source))
+            ).table  # fmt: skip
+            qa = _qa(week, rows, source)
+            return rows.select(COMPARED_COLUMNS).to_pandas(), qa
+
+        tables, qa = zip(listed(served.sql, served.sql.name), listed(served.policy, served.source), strict=True)
         found: dict[str, Any] = {"state": "compared", "baseline": served.sql.name, "policy": served.source}
         found |= compare_lists(*tables).as_json()
         found["qa"] = dict(zip(("served", "shadow"), qa, strict=True))

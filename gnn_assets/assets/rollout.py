@@ -83,7 +83,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             "from_ledger": governs(moves, week.settings.experiment),
             "sequence": moves[-1].sequence if moves else 0,
             "action": made.action if made else None,
-            "reason": made.reason if made else _stands(now),
+            "reason": made.reason if made else _stands(now, share),
             "alerts": bool(made and made.alerts),
             "needs_decision": bool(made and made.needs_decision),
             "rolled_back": now is not None and now.rolled_back,
@@ -106,10 +106,10 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     return [rollout_stage]
 
 
-def _stands(stage: Stage | None) -> str:
+def _stands(stage: Stage | None, share: float) -> str:
     """Why nothing was moved."""
     if stage is None:
-        return "The rollout is not running."
+        return f"No rollout has started: serving.hybrid_share lets {share:.0%} of the users have a promoted policy."
     if stage.rolled_back:
         return "The rollout was rolled back; only a person starts it again."
     return f"{stage.share:.0%} since {stage.since:%Y-%m-%d}; as of this week there is nothing to decide."

@@ -26,7 +26,9 @@ def decision_checks() -> list[dg.AssetChecksDefinition]:
         return dg.AssetCheckResult(
             passed=not moved,
             severity=dg.AssetCheckSeverity.ERROR,
-            description=f"planted future events moved {moved}" if moved else None,
+            description=f"planted future events moved {moved}"
+            if moved
+            else f"{sum(sum(c['planted'].values()) for c in canaries.values()):,} planted future events moved nothing.",
             metadata={cut: sum(canary["planted"].values()) for cut, canary in canaries.items()},
         )
 

@@ -35,7 +35,7 @@ def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not found,
             severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(found) or None,
+            description="; ".join(found) or f"All {len(frames[contract.name]):,} rows keep the contract.",
             metadata={
                 "week": week.key,
                 "rows": len(frames[contract.name]),

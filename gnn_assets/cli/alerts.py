@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from gnn_assets.alerts.alert import TEST, WARNING, Alert
@@ -15,25 +13,20 @@ from gnn_assets.alerts.post import open_outbox
 from gnn_assets.environment import Environment
 from gnn_core.config.operations import SEVERITIES
 
-alerts_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Who is told what, and a test.")
-console = Console()
 
-
-@alerts_app.command("test")
-def send_test(
-    severity: Annotated[str, typer.Option(help="Whose channels: critical, error or warning. Left out: all.")] = "",
-) -> None:
-    """Send a test message to every channel that the configuration names, and say which took it."""
+def send_test(severity: str, console: Console) -> int:
+    """Send a test message to the channels of a severity ("": to all that the configuration names), say which took it;
+    exit code."""
     where = Environment.from_variables()
     settings = where.settings().alerts
     if severity and severity not in SEVERITIES:
         console.print(f"--severity {severity!r} is unknown; there are {', '.join(SEVERITIES)}")
-        raise typer.Exit(1)
+        return 1
     routes = [settings.routes[severity]] if severity else settings.routes.values()
     names = sorted({name for route in routes for name in route})
     if not names:
         console.print("No channel is named in alerts.routes: alerts are kept in the outbox and told to nobody.")
-        raise typer.Exit(1)
+        return 1
     opened, failed = channels(settings, where.secret), False
     for name in names:
         try:
@@ -42,12 +35,11 @@ def send_test(
         except DeliveryError as error:
             failed = True
             console.print(f"{name}: [red]not delivered[/red]: {error}", highlight=False)
-    raise typer.Exit(1 if failed else 0)
+    return 1 if failed else 0
 
 
-@alerts_app.command("show")
-def show(last: Annotated[int, typer.Option(help="How many of the newest messages.")] = 20) -> None:
-    """What is open, and the newest messages with what became of them."""
+def show(last: int, console: Console) -> None:
+    """What is open, and the newest `last` messages with what became of them."""
     outbox = open_outbox(Environment.from_variables())
     if not outbox.messages:
         console.print("Nothing was ever told.")

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import PROJECT, Environment, git_commit
 from gnn_core.benchmark.cells import Bench, Cell, Made, Plan
 from gnn_core.benchmark.figures import CLAIM_DRAWS, as_json, build_figures
@@ -59,6 +60,7 @@ def quality(
     folder = source or PROJECT.parent / "shared" / "data"
     if not folder.is_dir():
         raise DataError(f"folder {folder} does not exist; name the folder of the data sets with --from")
+    null = _planted_null(planted_file)
     overlays: list[Path | Mapping[str, Any]] = [where.config_dir / f"{where.name}.yaml"]
     if quick:
         overlays.append(QUICK_OVERLAY)
@@ -92,9 +94,7 @@ def quality(
     evaluation = bench.settings.evaluation
     if not quick:
         evaluation = replace(evaluation, bootstrap_draws=max(CLAIM_DRAWS, evaluation.bootstrap_draws))
-    report(
-        bench, evaluation, made, console, json_file=json_file, markdown_file=markdown_file, planted_file=planted_file
-    )
+    report(bench, evaluation, made, console, json_file=json_file, markdown_file=markdown_file, planted_null=null)
 
 
 def report(
@@ -105,25 +105,23 @@ def report(
     *,
     json_file: Path | None,
     markdown_file: Path | None,
-    planted_file: Path | None,
+    planted_null: Mapping[str, Any] | None,
 ) -> None:
     """Print the tables; write JSON and Markdown."""
     figures = build_figures(made, evaluation)
-    targets = judged_targets(figures, _planted_null(planted_file))
+    targets = judged_targets(figures, planted_null)
     tables = report_tables(figures, made, targets)
     for table in tables:
         console.print(_rich(table if console.width >= WIDE else table.narrow()))
         if table.note:
             console.print(table.note, highlight=False, soft_wrap=True, markup=False, style="dim")
-    if json_file is not None:
-        content = {
-            "commit": git_commit(),
-            "settings": bench.settings.fingerprint(),
-            "targets": [row.as_json() for row in targets],
-            **as_json(figures, made),
-        }
-        json_file.write_text(json.dumps(content, indent=1, allow_nan=False))
-        console.print(f"JSON: {json_file}", soft_wrap=True)
+    content = {
+        "commit": git_commit(),
+        "settings": bench.settings.fingerprint(),
+        "targets": [row.as_json() for row in targets],
+        **as_json(figures, made),
+    }
+    write_json(content, json_file, console)
     if markdown_file is not None:
         markdown_file.write_text(markdown(tables, "Quality on public data") + "\n")
         console.print(f"Markdown: {markdown_file}", soft_wrap=True)

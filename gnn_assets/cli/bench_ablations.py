@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from gnn_assets.cli.bench_trials import Progress, announce, asked_specs, compared_table, open_trials
+from gnn_assets.cli.telling import write_json
 from gnn_core.benchmark.ablations import ablation_trials
 from gnn_core.benchmark.against_defaults import compared
 from gnn_core.benchmark.trials import judge_ranking
@@ -38,6 +38,4 @@ def ablations(
     rows = compared(trials.run(plan, judge_ranking, Progress(console, len(missing))), trials.settings.evaluation)
     for cell in dict.fromkeys(row.cell for row in rows):
         compared_table([row for row in rows if row.cell == cell], console)
-    if json_file is not None:
-        json_file.write_text(json.dumps([row.as_json() for row in rows], indent=1, allow_nan=False))
-        console.print(f"JSON: {json_file}", soft_wrap=True)
+    write_json([row.as_json() for row in rows], json_file, console)

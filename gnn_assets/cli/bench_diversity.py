@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from gnn_assets.cli.bench_trials import Progress, announce, asked_specs, open_trials, show
+from gnn_assets.cli.telling import write_json
 from gnn_core.benchmark.diversity import STRENGTHS, Point, curve, diversity_trial, judge_lists
 from gnn_core.benchmark.tables import lift_text
 
@@ -36,9 +36,7 @@ def diversity(
     points = curve(trials.run(plan, judge_lists, Progress(console, len(missing))), trials.settings.evaluation)
     for cell in dict.fromkeys(p.cell for p in points):
         _show([p for p in points if p.cell == cell], console)
-    if json_file is not None:
-        json_file.write_text(json.dumps([p.as_json() for p in points], indent=1, allow_nan=False))
-        console.print(f"JSON: {json_file}", soft_wrap=True)
+    write_json([p.as_json() for p in points], json_file, console)
 
 
 def _show(points: Sequence[Point], console: Console) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, DataError
@@ -52,11 +52,11 @@ def gates(console: Console, *, runs: int, seed: int, users_file: Path | None, js
     where = Environment.from_variables()
     settings = where.settings()
     experiment = settings.experiment
+    judged = _judged_users(where, settings, users_file)  # first: a wrong file is told at once, not after minutes
     planned = users_needed(BASE_RATE, experiment.planned_lift, experiment)
     found = calibrate_gate2(experiment, base_rate=BASE_RATE, small_users=SMALL_USERS, runs=runs, seed=seed)
     for size, users in (("", 2 * (planned or SMALL_USERS)), ("_small", SRM_SMALL_USERS)):
         found[f"srm_false_alarm{size}"] = calibrate_srm(experiment, users=users, draws=SRM_DRAWS, seed=seed + 1)
-    judged = _judged_users(where, settings, users_file)
     if judged is not None:
         frame, model, baseline, origin = judged
         found["false_pass_gate1"] = _gate1(frame, model, baseline, settings, runs=min(runs, 4_000), seed=seed)
@@ -71,8 +71,7 @@ def gates(console: Console, *, runs: int, seed: int, users_file: Path | None, js
         soft_wrap=True,
     )
     _show(found, console)
-    if json_file is not None:
-        json_file.write_text(json.dumps({k: v.as_json() for k, v in found.items()}, indent=1, allow_nan=False))
+    write_json({k: v.as_json() for k, v in found.items()}, json_file, console)
 
 
 def _judged_users(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gnn_assets.cli.bench_trials import Progress, announce, asked_specs, compared_table, open_trials
+from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import Environment
 from gnn_core.benchmark.against_defaults import compared
 from gnn_core.benchmark.search import choose_setting, overlay_text, search_trials
@@ -54,9 +54,7 @@ def search(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(overlay_text(choice, spec.cell, trials.settings))
     console.print(f"Overlay: {target}. GNN_OVERLAY={target} gnn run uses it; nothing else does.", soft_wrap=True)
-    if json_file is not None:
-        json_file.write_text(json.dumps(choice.as_json(), indent=1, allow_nan=False))
-        console.print(f"JSON: {json_file}", soft_wrap=True)
+    write_json(choice.as_json(), json_file, console)
 
 
 def _own(trials: Trials, where: Environment) -> tuple[Trials, Spec]:

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from gnn_assets.cli.main import parse_week
 from gnn_assets.cli.rollout import newest_candidates
+from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import WEEK
 from gnn_core.config import Settings

@@ -8,8 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from gnn_assets.cli.main import parse_week
 from gnn_assets.cli.weekly import newest_complete_week
+from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.resources import Platform
 from gnn_core.discovery.impact import Impact

@@ -9,8 +9,8 @@ import datetime as dt
 
 from rich.console import Console
 
-from gnn_assets.cli.main import parse_week
 from gnn_assets.cli.weekly import newest_complete_week
+from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.resources import Platform
 from gnn_core.publishing import embeddings, publisher

@@ -12,7 +12,7 @@ import dagster as dg
 from rich.console import Console
 
 from gnn_assets.cli.display import Display
-from gnn_assets.cli.main import parse_week
+from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import PROJECT, Environment
 from gnn_assets.partitions import WEEK, weekly_partitions
 from gnn_core.config import Settings

@@ -38,6 +38,8 @@ VARIANTS: dict[str, Variant] = {
     "graph_dot": Variant(GRAPH, {"model": {"sparse_terms": False}}),
     "graph_dot_no_spectral": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 0}}),
     "graph_dot_spectral_256": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 256}}),
+    "graph_fitted_weights": Variant(GRAPH, {"history": {"rank_choosers": int(_NO_SAY)}}),
+    "graph_no_spectral": Variant(GRAPH, {"model": {"spectral_factors": 0}}),
     "graph_factors_64": Variant(GRAPH, {"model": {"vehicle_factors": 64}}),
     "graph_gat": Variant(GRAPH, {"model": {"encoder": "gat"}}),
     "graph_sage": Variant(GRAPH, {"model": {"encoder": "sage"}}),

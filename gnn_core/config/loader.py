@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import json
 import types
@@ -133,8 +134,7 @@ def _merge(tree: dict[str, Any], extra: Mapping[str, Any], origin: str, prefix: 
 def _build(cls: type, tree: Any, prefix: str) -> Any:
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{prefix.rstrip('.') or 'config'} must be a section of keys, not {tree!r}")
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    fields = _fields(cls)
     for key in tree:
         if key not in fields:
             raise ConfigError(f"unknown key {prefix}{key}; known here: {', '.join(sorted(fields))}")
@@ -142,6 +142,13 @@ def _build(cls: type, tree: Any, prefix: str) -> Any:
     if missing:
         raise ConfigError(f"missing key(s): {', '.join(missing)}")
     return cls(**{name: _convert(hint, tree[name], f"{prefix}{name}") for name, hint in fields.items()})
+
+
+@functools.cache
+def _fields(cls: type) -> dict[str, Any]:
+    """Name → type, in order; worked out once a class, since it takes longer than all the rest of reading a config."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:

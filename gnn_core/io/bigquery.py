@@ -1,17 +1,15 @@
 """The warehouse in the cloud: google-cloud-bigquery for jobs, the Storage Read API for rows.
 
-What belongs here: the BigQuery side of the Warehouse protocol. What does not: SQL text and parameters (sql.py).
+What belongs here: rows in, rows out, and the marks of a table's rows. What does not: SQL text and parameters (sql.py),
+metadata (bigquery_catalogue.py), clients, limits and labels (bigquery_connection.py).
 Writes are load jobs, copy jobs and CREATE OR REPLACE TABLE: each is atomic in BigQuery. The client repeats a query on a
 passing fault, which is safe for a SELECT, a DELETE of named rows and CREATE OR REPLACE. Loads and copies carry a job id
 of their own (bigquery_jobs.py), so that a request which is repeated, or whose answer was lost, does not run twice.
-Credentials come from the environment (Application Default Credentials) and are never read here.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import datetime as dt
-import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,67 +17,30 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import NotFound
-from google.auth.exceptions import GoogleAuthError
-from google.cloud import bigquery, bigquery_storage
-from google.cloud.bigquery.retry import DEFAULT_RETRY
+from google.cloud import bigquery
 
-from gnn_core.config.data import WarehouseSettings
 from gnn_core.config.tables import PLAIN, TableLayout
 from gnn_core.errors import WarehouseError
 from gnn_core.io.arrow_types import canonical, check_layout, for_load, google_type, in_columns_of
 from gnn_core.io.bigquery_api import (
     ClientErrors,
     clustering,
-    layout_of_table,
     partitioning,
-    query_parameter,
     quoted_column,
     schema_field,
     table_options,
     type_name,
 )
+from gnn_core.io.bigquery_catalogue import Catalogue
 from gnn_core.io.bigquery_jobs import derived_job_id, fresh_job_id, run_once
-from gnn_core.io.sql import Statement, prepare
-from gnn_core.io.warehouse import JobStats, TableName, label_value
-
-log = logging.getLogger(__name__)
+from gnn_core.io.sql import prepare
+from gnn_core.io.warehouse import JobStats, TableName
 
 
-class BigQueryWarehouse:
-    """A Warehouse in the project `warehouse.project`.
-
-    Args:
-        settings: project, location, cap on billed bytes, time limit and labels of every job.
-        client, storage_client: ready clients (an emulator, a test); made from the environment when absent.
-        results_over_storage: False reads the rows of a query through REST: for an emulator whose Storage side knows
-            tables but no results. Tables are read through Storage either way.
-    Raises:
-        WarehouseError: no project in the settings, or no credentials in the environment.
-    """
+class BigQueryWarehouse(Catalogue):
+    """A Warehouse in the project `warehouse.project`; arguments as of Connection."""
 
     engine = "bigquery"
-
-    def __init__(
-        self,
-        settings: WarehouseSettings,
-        *,
-        client: bigquery.Client | None = None,
-        storage_client: bigquery_storage.BigQueryReadClient | None = None,
-        results_over_storage: bool = True,
-    ) -> None:
-        if not settings.project:
-            raise WarehouseError("warehouse.project is empty; BigQuery needs the project that is billed")
-        self._settings = settings
-        self._project = settings.project
-        self._results_over_storage = results_over_storage
-        # The client's own limit is ten minutes, whatever the settings say.
-        self._retry = DEFAULT_RETRY.with_timeout(settings.job_timeout_s)
-        try:
-            self._client = client or bigquery.Client(project=settings.project, location=settings.location)
-            self._storage = storage_client or bigquery_storage.BigQueryReadClient()
-        except GoogleAuthError as error:
-            raise WarehouseError(f"no credentials for BigQuery in the environment: {error}") from error
 
     def query(
         self,
@@ -253,90 +214,6 @@ class BigQueryWarehouse:
         with ClientErrors(label, self._settings, view):
             self._finish(self._start(f"CREATE OR REPLACE VIEW {self._quote(view)} AS\n{statement.text}", statement))
 
-    def exists(self, table: TableName) -> bool:
-        """Whether a table or view of this name exists."""
-        with ClientErrors(f"exists {table}", self._settings):
-            return self._table(table) is not None
-
-    def columns(self, table: TableName) -> dict[str, str]:
-        """Column name → GoogleSQL type, in order."""
-        with ClientErrors(f"columns of {table}", self._settings):
-            return {
-                field.name: type_name(field)
-                for field in self._client.get_table(self._id(table), retry=self._retry).schema
-            }
-
-    def layout_of(self, table: TableName) -> TableLayout:
-        """Partition and clustering as BigQuery reports them."""
-        with ClientErrors(f"layout of {table}", self._settings):
-            return layout_of_table(self._client.get_table(self._id(table), retry=self._retry))
-
-    def list_tables(self, dataset: str, prefix: str = "") -> list[str]:
-        """Names of tables (not views) in a dataset that start with `prefix`, sorted; none when it does not exist."""
-        reference = f"{self._project}.{TableName(dataset, 't').dataset}"
-        with ClientErrors(f"tables of {dataset}", self._settings):
-            try:
-                found = list(self._client.list_tables(reference, retry=self._retry))
-            except NotFound:
-                return []
-        return sorted(
-            item.table_id for item in found if item.table_type == "TABLE" and item.table_id.startswith(prefix)
-        )
-
-    def bytes_billed(self, since: dt.datetime, labels: Mapping[str, str], by: str) -> dict[str, int]:
-        """Bytes billed for queries since a moment that carry these labels, by the value of `by`.
-
-        Of all identities, since steps run under several; that needs bigquery.jobs.listAll (BigQuery Resource Viewer).
-        """
-        found: dict[str, int] = {}
-        with ClientErrors("bytes billed", self._settings):
-            for job in self._client.list_jobs(min_creation_time=since, all_users=True, retry=self._retry):
-                own = job.labels or {}
-                if by not in own or any(own.get(key) != value for key, value in labels.items()):
-                    continue
-                # Load and copy jobs bill nothing, and say nothing about it.
-                found[own[by]] = found.get(own[by], 0) + int(getattr(job, "total_bytes_billed", None) or 0)
-        return found
-
-    def stored_bytes(self, dataset: str) -> dict[str, int]:
-        """Logical bytes of each table, from the tables' own statistics."""
-        sizes = {}
-        for name in self.list_tables(dataset):
-            with ClientErrors(f"size of {dataset}.{name}", self._settings):
-                table = self._client.get_table(self._id(TableName(dataset, name)), retry=self._retry)
-            sizes[name] = int(table.num_bytes or 0)
-        return sizes
-
-    def drop(self, table: TableName) -> None:
-        """Drop a table or view if it exists."""
-        with ClientErrors(f"drop {table}", self._settings):
-            try:
-                kind = self._client.get_table(self._id(table), retry=self._retry).table_type
-            except NotFound:
-                return
-            # tables.delete takes views too, but not on every emulator: DROP does, everywhere.
-            word = "VIEW" if kind == "VIEW" else "TABLE"
-            job = self._client.query(
-                f"DROP {word} IF EXISTS {self._quote(table)}", location=self._settings.location, retry=self._retry
-            )
-            self._finish(job)
-
-    def has_dataset(self, dataset: str) -> bool:
-        """Whether the dataset exists."""
-        with ClientErrors(f"dataset {dataset}", self._settings):
-            try:
-                self._client.get_dataset(f"{self._project}.{TableName(dataset, 't').dataset}", retry=self._retry)
-            except NotFound:
-                return False
-            return True
-
-    def ensure_dataset(self, dataset: str) -> None:
-        """Create the dataset in `warehouse.location` if it does not exist."""
-        wanted = bigquery.Dataset(f"{self._project}.{TableName(dataset, 't').dataset}")
-        wanted.location = self._settings.location
-        with ClientErrors(f"dataset {dataset}", self._settings):
-            self._client.create_dataset(wanted, exists_ok=True, retry=self._retry)
-
     def row_count(self, table: TableName) -> int:
         """Exact number of rows, counted by a query."""
         rows = self.query("SELECT COUNT(*) AS n FROM {table}", tables={"table": table}, label=f"rows of {table}")
@@ -372,44 +249,3 @@ class BigQueryWarehouse:
         )
         changed, n = rows["changed"][0].as_py(), rows["n"][0].as_py()
         return f"changed {changed.isoformat()}, {n} rows" if changed else "no partition yet"
-
-    def _quote(self, table: TableName) -> str:
-        return f"`{self._project}.{table.dataset}.{table.table}`"
-
-    def _id(self, table: TableName) -> str:
-        return f"{self._project}.{table.dataset}.{table.table}"
-
-    def _labels(self, label: str) -> dict[str, str]:
-        return {**self._settings.labels, "statement": label_value(label)}
-
-    def _table(self, table: TableName) -> Any:
-        """What BigQuery knows of a table or view; None when there is none."""
-        try:
-            return self._client.get_table(self._id(table), retry=self._retry)
-        except NotFound:
-            return None
-
-    def _start(self, text: str, statement: Statement) -> Any:
-        config = self._query_config(statement)
-        return self._client.query(text, job_config=config, location=self._settings.location, retry=self._retry)
-
-    def _query_config(self, statement: Statement) -> bigquery.QueryJobConfig:
-        return bigquery.QueryJobConfig(
-            query_parameters=[query_parameter(name, value) for name, value in statement.parameters.items()],
-            maximum_bytes_billed=self._settings.maximum_bytes_billed,
-            labels=self._labels(statement.label),
-            job_timeout_ms=int(self._settings.job_timeout_s * 1000),
-        )
-
-    def _finish(self, job: Any) -> Any:
-        try:
-            return job.result(timeout=self._settings.job_timeout_s)
-        except concurrent.futures.TimeoutError:
-            job.cancel()
-            raise
-
-    def _log(self, label: str, started: float, job: Any, rows: int | None) -> JobStats:
-        billed = int(getattr(job, "total_bytes_billed", None) or 0)
-        stats = JobStats(seconds=time.monotonic() - started, bytes_billed=billed, rows=rows)
-        log.info("%s: %.2f s, %d bytes billed", label, stats.seconds, billed)
-        return stats

@@ -1,6 +1,6 @@
 """Between our values and the BigQuery client's: parameters, schema fields, errors.
 
-What belongs here: conversions without a connection. What does not: any call (bigquery.py).
+What belongs here: conversions without a connection. What does not: any call (bigquery.py, bigquery_catalogue.py).
 """
 
 from __future__ import annotations

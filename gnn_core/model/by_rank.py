@@ -12,7 +12,7 @@ Shape letters: C choosers, P products, G groups of weights, N taken pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,38 +31,57 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "items": ("items",),
     "spectral": ("spectral",),
     "terms": ("near", "near_recent", "follows"),
+    "own": ("viewed", "carted", "ordered", "recently"),
 }
-"""Weights that are multiplied together. What a user has taken is no candidate here, so its own terms stay."""
+"""Weights that are multiplied together."""
 
 
-def weighed_by_rank(window: Window, fitted: IntentWeights, settings: HistorySettings, *, seed: int) -> IntentWeights:
-    """Multiples of fitted weights under which hidden pairs rank highest; the fitted ones where none ranks them higher.
+def weighed_by_rank(
+    windows: Sequence[Window], starts: Sequence[IntentWeights], settings: HistorySettings, *, seed: int
+) -> IntentWeights:
+    """Multiples of fitted weights under which what was taken ranks highest; the first start where none is better.
 
-    Group after group takes the multiple of the best recall, for a few rounds or until none is better.
+    From each start, group after group takes the multiple of the best recall, for a few rounds or until none is better.
+    A gain has not to be beyond chance: the choosers are few, and a search that asked for two standard errors stopped
+    before it came to weights that did rank later windows higher (docs/decisions/0019).
 
     Args:
-        window: of hidden pairs. fitted: on the same window; groups without a weight stay without.
+        windows: of earlier choices, or of hidden pairs; every chooser counts once in each.
+        starts: weights fitted on the same windows; groups without a weight stay without.
     """
-    chooser_C = _choosers(window, settings.rank_cells, seed)
-    if len(chooser_C) < settings.rank_choosers:
-        return fitted
-    asked = _Asked(window, chooser_C, fitted, settings)
-    multiple_G = np.ones(len(GROUPS))
-    best = asked.recall(multiple_G)
-    for _ in range(settings.rank_rounds):
-        started = best
-        for g in range(len(GROUPS)):
-            recalls = asked.recalls(multiple_G, g)
-            k = int(np.argmax(recalls))
-            if recalls[k] > best:
-                best = recalls[k]
-                multiple_G[g] *= settings.rank_multiples[k]
-        if best == started:
+    if sum(np.count_nonzero(np.diff(window.taken_CP.indptr)) for window in windows) < settings.rank_choosers:
+        return starts[0]  # before anything is made dense
+    cells = settings.rank_cells // len(windows)
+    drawn = [_choosers(window, cells, seed) for window in windows]
+    best, best_C = starts[0], None
+    for start in starts:
+        asked = [_Asked(window, chooser_C, start, settings) for window, chooser_C in zip(windows, drawn, strict=True)]
+        if sum(window.n_choosers for window in asked) < settings.rank_choosers:
             break
-    by_name = dict(fitted.by_name)
+        found, recall_C = _climbed(asked, start, settings)
+        if best_C is None or recall_C.mean() > best_C.mean():
+            best, best_C = found, recall_C
+    return best
+
+
+def _climbed(asked: Sequence[_Asked], start: IntentWeights, settings: HistorySettings) -> tuple[IntentWeights, Float]:
+    """Where the search ends from one start, and the recall of each chooser there."""
+    multiple_G = np.ones(len(GROUPS))
+    best_C = np.concatenate([window.recall(multiple_G) for window in asked])
+    for _ in range(settings.rank_rounds):
+        better = False
+        for g in range(len(GROUPS)):
+            recall_KC = np.concatenate([window.recalls(multiple_G, g) for window in asked], axis=1)
+            k = int(np.argmax(recall_KC.mean(axis=1)))
+            if recall_KC[k].mean() > best_C.mean():
+                best_C, better = recall_KC[k], True
+                multiple_G[g] *= settings.rank_multiples[k]
+        if not better:
+            break
+    by_name = dict(start.by_name)
     for multiple, names in zip(multiple_G, GROUPS.values(), strict=True):
         by_name |= {name: float(multiple) * by_name[name] for name in names if name in by_name}
-    return IntentWeights(by_name)
+    return IntentWeights(by_name), best_C
 
 
 def _choosers(window: Window, cells: int, seed: int) -> Int:
@@ -94,24 +113,29 @@ class _Asked:
         ]
         if "near" in weight:
             made = dict(zip(TERMS, history_terms(queries, items), strict=True))
-            summed = sum((weight[name] * made[name] for name in GROUPS["terms"]), sparse.csr_matrix(shape))
-            self._parts.append(summed.astype(np.float32).toarray())
+            for group in ("terms", "own"):
+                summed = sum((weight[name] * made[name] for name in GROUPS[group]), sparse.csr_matrix(shape))
+                self._parts.append(summed.astype(np.float32).toarray())
         taken = window.taken_CP[chooser_C]
         row_N, product_N = np.repeat(np.arange(shape[0]), np.diff(taken.indptr)), taken.indices
         open_N = ~self._barred_CP[row_N, product_N]
         self._row_N, self._product_N = row_N[open_N], product_N[open_N]
+        self._taken_C = np.bincount(self._row_N, minlength=shape[0])
+        self.n_choosers = int(np.count_nonzero(self._taken_C))
+        """Who took a candidate."""
 
-    def recall(self, multiple_G: Float) -> float:
-        """Recall under multiples of all groups."""
+    def recall(self, multiple_G: Float) -> Float:
+        """(C,) recall under multiples of all groups, of choosers who took a candidate."""
         return self._recall(self._summed(multiple_G))
 
-    def recalls(self, multiple_G: Float, group: int) -> list[float]:
-        """Recall under each multiple of one group, beside the given multiples; 0 where the group says nothing."""
+    def recalls(self, multiple_G: Float, group: int) -> Float:
+        """(K, C) the same under each multiple of one group, beside the given ones; 0 where the group says nothing."""
+        shape = (len(self._settings.rank_multiples), self.n_choosers)
         if group >= len(self._parts) or not self._parts[group].any():
-            return [0.0] * len(self._settings.rank_multiples)
+            return np.zeros(shape)
         others_CP = self._summed(np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G))
         own_CP = np.float32(multiple_G[group]) * self._parts[group]
-        return [self._recall(others_CP + np.float32(multiple) * own_CP) for multiple in self._settings.rank_multiples]
+        return np.stack([self._recall(others_CP + np.float32(m) * own_CP) for m in self._settings.rank_multiples])
 
     def _summed(self, multiple_G: Float) -> NDArray[np.float32]:
         score_CP = np.zeros(self._barred_CP.shape, dtype=np.float32)
@@ -121,12 +145,16 @@ class _Asked:
         score_CP[self._barred_CP] = -np.inf
         return score_CP
 
-    def _recall(self, score_CP: NDArray[np.float32]) -> float:
-        """Mean over choosers of the share of their pairs among the first; a tie counts as half a place."""
-        hit_N = np.empty(len(self._row_N))
-        for n, (row, product) in enumerate(zip(self._row_N, self._product_N, strict=True)):
-            score_P, own = score_CP[row], score_CP[row, product]
-            hit_N[n] = (score_P > own).sum() + ((score_P == own).sum() - 1) / 2 < self._settings.rank_length
-        taken_C = np.bincount(self._row_N, minlength=len(score_CP))
-        share_C = np.bincount(self._row_N, weights=hit_N, minlength=len(score_CP)) / np.maximum(taken_C, 1)
-        return float(share_C[taken_C > 0].mean()) if taken_C.any() else 0.0
+    def _recall(self, score_CP: NDArray[np.float32]) -> Float:
+        """(C,) the share of a chooser's pairs that are among the first; a tie counts as half a place."""
+        length, n_P = self._settings.rank_length, score_CP.shape[1]
+        own_N = score_CP[self._row_N, self._product_N]
+        last_C = np.partition(score_CP, n_P - length, axis=1)[:, n_P - length] if length <= n_P else -np.inf
+        last_N = np.broadcast_to(last_C, len(score_CP))[self._row_N]
+        hit_N = (own_N > last_N).astype(np.float64)
+        for n in np.flatnonzero(own_N == last_N):  # only these share a place that may lie on either side
+            score_P, own = score_CP[self._row_N[n]], own_N[n]
+            hit_N[n] = (score_P > own).sum() + ((score_P == own).sum() - 1) / 2 < length
+        hits_C = np.bincount(self._row_N, weights=hit_N, minlength=len(score_CP))
+        took_C = self._taken_C > 0
+        return hits_C[took_C] / self._taken_C[took_C]

@@ -13,8 +13,8 @@ F spectral dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
 _PARTS = 4
+SPECTRAL = "spectral"
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,15 @@ class Window:
 
 def fit_intent(
     windows: list[Window], paths: PathSettings, history: HistorySettings, *, sparse_terms: bool, seed: int
-) -> IntentWeights:
-    """Weights under which what users with a past took is most likely; penalties are those of the paths."""
+) -> list[IntentWeights]:
+    """Weights under which what users with a past took is most likely; penalties are those of the paths.
+
+    Several answers, the cheapest to serve first. That without the smooth part, which costs the most dimensions. With
+    sparse terms, that of the inner product alone, again without its smooth part, with the terms' weights beside it:
+    both tell much the same, so the first answer leaves the inner product almost no weight, and a search by multiples
+    (by_rank.py) would never find its way from there. And the last one with the smooth part, where windows have one.
+    """
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
-    prior = history.prior if sparse_terms else history.prior_dense
     rng = np.random.default_rng(seed)
     total = sum(w.taken_CP.shape[0] for w in windows)
     parts: list[Choices] = []
@@ -80,7 +86,19 @@ def fit_intent(
         chosen = np.sort(rng.permutation(n)[:kept])
         part_of = rng.integers(0, _PARTS, size=len(chosen))
         parts.extend(window_choices(window, chosen[part_of == k], rng, history, sparse_terms) for k in range(_PARTS))
-    return IntentWeights(fit_logit(parts, names, prior, paths))
+
+    def fitted(of: Sequence[str], prior: Mapping[str, float]) -> dict[str, float]:
+        column_K = [names.index(name) for name in of]
+        return fit_logit([replace(part, x_RK=part.x_RK[:, column_K]) for part in parts], of, prior, paths)
+
+    plain = tuple(name for name in DENSE if name != SPECTRAL)
+    found = [fitted(plain, history.prior_dense) | {SPECTRAL: 0.0}]
+    if sparse_terms:
+        whole = fitted((*plain, *TERMS), history.prior) | {SPECTRAL: 0.0}
+        found = [whole, whole | found[0]]
+    if any(window.spectral.in_PF.shape[1] for window in windows):
+        found.append(found[0] | fitted(DENSE, history.prior_dense))
+    return [IntentWeights(by_name) for by_name in found]
 
 
 def window_choices(

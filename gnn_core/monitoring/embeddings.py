@@ -1,7 +1,12 @@
 """The vectors that are served beside those of a reference model, and which limits they break.
 
-What belongs here: matching entities by id, and the limits of the configuration. What does not: the distances
-(drift.py), where vectors come from (the assets).
+What belongs here: matching entities by id, and what is allowed. What does not: the distances (drift.py), where vectors
+come from (the assets).
+
+Two fits of one store differ by what the newer one has learned since, and that is no defect. So every limit is one for
+the share of the newer fit's events that the older one did not know: about 2 % in a week, a third and more between the
+model that gate 1 judged and the one that is served first. How healthy fits move with that share is measured
+(`python -m benchmarks.drift`, decision 0012).
 
 Shape letters: P products or vehicles, D dimensions.
 """
@@ -9,6 +14,7 @@ Shape letters: P products or vehicles, D dimensions.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn_core.config import MonitoringSettings
+from gnn_core.errors import DataError
 from gnn_core.evaluation.gate import percent, signed_percent
 from gnn_core.monitoring.drift import VectorDrift, psi_by_chance, vector_drift
 
@@ -29,11 +36,24 @@ COMPARED = "compared"
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What is allowed between two fits that are so much apart."""
+
+    min_cosine: float
+    min_overlap: float
+    max_norm_ratio: float
+    """Of the median norms, the larger over the smaller."""
+
+
+@dataclass(frozen=True)
 class EmbeddingDrift:
     """What is served beside its reference, by kind of entity."""
 
     reference: str
     """Which model it is compared with, as a phrase."""
+    new_evidence: float
+    """Share of the events behind what is served that the reference did not know."""
+    limits: Limits
     kinds: dict[str, VectorDrift]
     new_entities: dict[str, int]
     """Entities that the reference does not know; they cannot drift."""
@@ -45,14 +65,43 @@ class EmbeddingDrift:
         return {"state": COMPARED, **dataclasses.asdict(self)}
 
 
+def allowed(new_evidence: float, settings: MonitoringSettings) -> Limits:
+    """The limits between fits of which the newer knows that share of events more, in [0, 1).
+
+    Of their neighbours healthy fits keep 1 − √share; their cosine falls in proportion to it; and norms carry the amount
+    of evidence, so that they may change once more with every doubling of the events.
+    """
+    return Limits(
+        min_cosine=1 - settings.max_cosine_loss - settings.max_cosine_loss_new * new_evidence,
+        min_overlap=settings.min_neighbours_kept * (1 - math.sqrt(new_evidence)),
+        max_norm_ratio=(1 + settings.max_norm_change) ** (1 - math.log2(1 - new_evidence)),
+    )
+
+
 def embedding_drift(
-    old: Mapping[str, Vectors], new: Mapping[str, Vectors], settings: MonitoringSettings, *, reference: str, seed: int
+    old: Mapping[str, Vectors],
+    new: Mapping[str, Vectors],
+    settings: MonitoringSettings,
+    *,
+    reference: str,
+    new_evidence: float,
+    seed: int,
 ) -> EmbeddingDrift | str:
     """Compare vectors by kind (`products`, `vehicles`), entity by entity.
 
+    Args:
+        new_evidence: share of the events behind `new` that `old` did not know, in [0, 1].
     Returns:
-        A phrase that says why, where they cannot be compared: too few entities are known to both.
+        A phrase that says why, where they cannot be compared: too few entities are known to both, or the reference knew
+        none of the events.
+    Raises:
+        DataError: the share is none.
     """
+    if not 0 <= new_evidence <= 1:
+        raise DataError(f"drift: {new_evidence} is no share of events")
+    if new_evidence == 1:
+        return "the reference knew none of the events that the served model has learned from"
+    limits = allowed(new_evidence, settings)
     kinds: dict[str, VectorDrift] = {}
     fresh: dict[str, int] = {}
     breaks: list[str] = []
@@ -72,28 +121,29 @@ def embedding_drift(
             bins=settings.psi_bins, seed=seed,
         )  # fmt: skip
         kinds[kind] = found
-        breaks += _breaks(kind, found, settings)
-    return EmbeddingDrift(reference, kinds, fresh, tuple(breaks))
+        breaks += _breaks(kind, found, limits, settings)
+    return EmbeddingDrift(reference, new_evidence, limits, kinds, fresh, tuple(breaks))
 
 
-def _breaks(kind: str, found: VectorDrift, settings: MonitoringSettings) -> list[str]:
+def _breaks(kind: str, found: VectorDrift, limits: Limits, settings: MonitoringSettings) -> list[str]:
     broken = []
-    if abs(found.norm_change) > settings.max_norm_change:
+    ratio, most = 1 + found.norm_change, limits.max_norm_ratio
+    if not 1 / most <= ratio <= most:
         broken.append(
             f"{kind}: the median norm changed by {signed_percent(found.norm_change)}, more than "
-            f"{percent(settings.max_norm_change)}."
+            f"{signed_percent(most - 1 if ratio > 1 else 1 / most - 1)}."
         )
     chance = psi_by_chance(found.entities, found.entities, settings.psi_bins, settings.drift_confidence)
     if kind == PRODUCTS and found.norm_psi > max(settings.psi_alarm, chance):
         broken.append(f"{kind}: the PSI of norms is {found.norm_psi:.3f}, above {settings.psi_alarm:g}.")
-    if found.aligned_cosine < settings.min_aligned_cosine:
+    if found.aligned_cosine < limits.min_cosine:
         broken.append(
             f"{kind}: the mean cosine after the best rotation is {found.aligned_cosine:.3f}, below "
-            f"{settings.min_aligned_cosine:g}."
+            f"{limits.min_cosine:.3f}."
         )
-    if found.neighbour_overlap < settings.min_neighbour_overlap:
+    if found.neighbour_overlap < limits.min_overlap:
         broken.append(
             f"{kind}: {percent(found.neighbour_overlap)} of the nearest neighbours are kept, less than "
-            f"{percent(settings.min_neighbour_overlap)}."
+            f"{percent(limits.min_overlap)}."
         )
     return broken

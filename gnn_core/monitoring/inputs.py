@@ -207,7 +207,7 @@ def _judged(
     name: str, psi: float, bins: int, n_reference: int, n_current: int, settings: MonitoringSettings
 ) -> InputStability:
     chance = psi_by_chance(n_reference, n_current, bins, settings.drift_confidence)
-    figures = f"PSI {psi:.3f}, below {chance:.3f} by chance"
+    figures = f"PSI {psi:.3f} (chance alone stays below {chance:.3f})"
     if psi > max(chance, settings.psi_alarm):
         state, words = ALARM, f"above {settings.psi_alarm:g}: another population"
     elif chance > settings.psi_alarm:
@@ -215,7 +215,7 @@ def _judged(
     elif psi > max(chance, settings.psi_warn):
         state, words = MOVED, f"above {settings.psi_warn:g}: it has moved"
     else:
-        state, words = STEADY, "steady"
+        state, words = STEADY, "steady" if psi <= chance else f"below the {settings.psi_warn:g} that warns: steady"
     return InputStability(name, psi, chance, n_reference, n_current, state, f"{name}: {figures}; {words}.")
 
 

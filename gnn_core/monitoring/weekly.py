@@ -57,10 +57,13 @@ def _fallback(m: Metrics, s: MonitoringSettings) -> Finding:
 
 
 def _alike(m: Metrics, s: MonitoringSettings) -> Finding:
-    name = "lists_are_not_all_alike"
+    name, limit, shared = "lists_are_not_all_alike", s.max_shared_products, m["shared_products"]
     if m["vehicles"] == 1:
-        return _absent(name, s.max_gini, _ONE_VEHICLE)
-    return _at_most(name, m["gini"], s.max_gini, "is the Gini of how often each product is recommended")
+        return _absent(name, limit, _ONE_VEHICLE)
+    if shared is None:
+        return _absent(name, limit, "one user has a list")
+    words = f"of a list stand in that of another user taken at random (Gini over all products {m['gini']:.3f})"
+    return _at_most(name, shared, limit, words, percent)
 
 
 def _kinds(m: Metrics, s: MonitoringSettings) -> Finding:
@@ -96,7 +99,10 @@ def _scores(m: Metrics, s: MonitoringSettings) -> Finding:
     if not found:
         return _absent(name, limit, str(m["scores"]["why"]))
     source, worst = max(found.items(), key=lambda item: item[1]["psi"] - max(limit, item[1]["by_chance"]))
-    words = f"PSI {worst['psi']:.3f} of the first slot's score under {source}, below {worst['by_chance']:.3f} by chance"
+    words = (
+        f"PSI {worst['psi']:.3f} of the first slot's score under {source} (chance alone stays below "
+        f"{worst['by_chance']:.3f}, the alarm is at {limit:g})"
+    )
     moved = worst["psi"] > max(limit, worst["by_chance"])
     return Finding(name, WARN if moved else OK, f"{words}, against {m['scores']['why']}.", worst["psi"], limit)
 

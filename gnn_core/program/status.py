@@ -54,6 +54,8 @@ class ProgramStatus:
     gates: tuple[GateLine, ...]
     served_share: float
     served: str
+    rollout_reason: str
+    """Why the rollout stands where it does."""
     next_decision: str
     cold_share: float
     cold: str
@@ -118,6 +120,7 @@ def program_status(
         gates=gates,
         served_share=share,
         served=served,
+        rollout_reason=str(stage["reason"]),
         next_decision=decision,
         cold_share=cold_share,
         cold=_cold(cold_share, by_construction, report["users_by_tier"], limit),
@@ -183,6 +186,11 @@ def _phase(
         )
     if settings.experiment.start is not None:
         return EXPERIMENT, f"Gate 2: experiment {settings.experiment.name} starts on {settings.experiment.start}."
+    if candidate["verdict"] == "pass" and settings.store.tables == "contract":
+        return OFFLINE, (
+            "Gate 1 has passed, and nobody in a data set of the past can be mailed: gate 2 is for a retailer's own "
+            "tables."
+        )
     if candidate["verdict"] == "pass":
         return EXPERIMENT, "Gate 1 has passed: plan the experiment (`gnn experiment start`)."
     return OFFLINE, "Gate 1 has not passed: SQL goes on. See the reasons to stop below."

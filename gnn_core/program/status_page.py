@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gnn_core.evaluation.gate import percent, signed_percent
 from gnn_core.experiment.rollout import Move
 from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.monitoring.weekly import NOT_APPLICABLE, WARN, Finding
@@ -56,10 +57,16 @@ def render_status(page: StatusPage) -> str:
         gates=gates,
         style="fail" if any(s.applies for s in status.stops) else "pass" if status.served_share > 0 else "inconclusive",
         guards=[{**g, "mark": _GUARD[g["state"]][0], "style": _GUARD[g["state"]][1]} for g in page.guards],
-        findings=[{**vars(f), "mark": _MARK[f.state]} for f in page.findings],
+        findings=[{**vars(f), "mark": _MARK[f.state], "sentence": _bare(f.sentence)} for f in page.findings],
         drift=_drift(page),
         assets=_assets(page.cost),
     )
+
+
+def _bare(sentence: str) -> str:
+    """Without the state that stands beside it."""
+    bare = sentence.removeprefix("Not applicable: ")
+    return bare[:1].upper() + bare[1:]
 
 
 def _gate(gate: Any) -> dict[str, Any]:
@@ -77,11 +84,17 @@ def _drift(page: StatusPage) -> list[str]:
     elif vectors["state"] != COMPARED:
         found.append(f"Embedding drift: {vectors['state']}.")
     else:
+        limits = vectors["limits"]
+        found.append(
+            f"Vectors are compared with {vectors['reference']}, which did not know "
+            f"{percent(vectors['new_evidence'])} of the events of today. So far apart, a cosine of "
+            f"{limits['min_cosine']:.3f}, {percent(limits['min_overlap'])} of the neighbours and a change of the "
+            f"median norm by {signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
+        )
         for kind, d in vectors["kinds"].items():
             found.append(
-                f"Vectors of {kind}, against {vectors['reference']}: median norm {d['norm_change']:+.1%}, mean cosine "
-                f"after the best rotation {d['aligned_cosine']:.3f}, {d['neighbour_overlap']:.0%} of the nearest "
-                "neighbours kept."
+                f"Vectors of {kind}: median norm {signed_percent(d['norm_change'])}, mean cosine after the best "
+                f"rotation {d['aligned_cosine']:.3f}, {percent(d['neighbour_overlap'])} of the nearest neighbours kept."
             )
         found += [f"Limit broken. {sentence}" for sentence in vectors["breaks"]]
     if inputs is None:

@@ -88,7 +88,8 @@ class ConstantMaker:
         parts: list[Choices] = []
         windows: list[Window] = []
         if not self.wanted:
-            return Weights(fit_weights([], settings), fit_intent([], settings, history, sparse_terms=False, seed=seed))
+            intent = fit_intent([], settings, history, sparse_terms=False, seed=seed)
+            return Weights(fit_weights([], settings), intent[0])
         hidden_E = fold_U[events.user_E]
         for k in folds:
             features = self._features(events.take(hidden_E != k), self._train.as_of)
@@ -107,10 +108,8 @@ class ConstantMaker:
         timeless = not any(len(window.queries_C) for window in windows)
         if timeless:
             windows = [self._hidden_pairs(paths)]
-        intent = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
-        if timeless:
-            intent = weighed_by_rank(windows[0], intent, history, seed=seed)
-        return Weights(fit_weights(parts, settings), intent)
+        starts = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
+        return Weights(fit_weights(parts, settings), weighed_by_rank(windows, starts, history, seed=seed))
 
     def make(self, events: Events, weights: Weights) -> Constants:
         """Constants of a model that sees these events and scores at the snapshot's moment."""

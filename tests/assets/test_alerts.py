@@ -1,8 +1,10 @@
 """From a red check or a failed run to the message in the channel, over Dagster's own log, HTTP and SMTP."""
 
 import datetime as dt
+import functools
 import logging
 import ssl
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -15,21 +17,15 @@ from gnn_assets.alerts.channels import DeliveryError, Email, Webhook
 from gnn_assets.alerts.post import look_and_post, open_outbox
 from gnn_assets.cli.alerts import test_message as a_test_message
 from gnn_assets.definitions import build_defs
+from gnn_assets.environment import PROJECT, Environment
 from gnn_core.contracts import CONTRACTS
 from gnn_core.errors import ContractError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
-from tests.assets.test_blocking import (  # noqa: F401 - fixtures, and a world of ten users
-    AUDITED,
-    LIMITS,
-    TEN_USERS,
-    good_rows,
-    served_once,
-    staged,
-    ten_users,
-    translated_once,
-)
+from tests.assets.test_blocking import AUDITED, staged
+from tests.core.publishing.world import LIMITS, good_rows
 from tests.fixtures.installation import Installation
 from tests.fixtures.listeners import PATH, mail_server, webhook_server
+from tests.fixtures.ten_users import TEN_USERS
 
 CHANNELS = {
     "routes": {"critical": ["webhook", "email"], "error": ["webhook"], "warning": ["webhook"]},
@@ -68,8 +64,14 @@ def store(tmp_path, mail):
     return made
 
 
+@functools.cache
+def assets_of_the_platform():
+    """The graph of its assets, which is the same in every environment."""
+    return build_defs(Environment("local", PROJECT / "configs", Path("unused"))).resolve_asset_graph()
+
+
 def look(store, instance, hours=0.0, definitions=None):
-    graph = (definitions or build_defs(store.environment)).resolve_asset_graph()
+    graph = definitions.resolve_asset_graph() if definitions else assets_of_the_platform()
     return look_and_post(store.environment, instance, graph, dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours))
 
 
@@ -83,7 +85,7 @@ def facts(message):
 
 
 @pytest.fixture
-def told(ten_users, webhook, mail):  # noqa: F811
+def told(ten_users, webhook, mail):
     """The ten users' store, with both channels, and four rows of one user below the price floor."""
     ten_users.overlay({**LIMITS, "alerts": {**CHANNELS, "smtp_port": mail.port}})
     staged(ten_users, [r | {"price": 1.0} if r["user_id"] == "u01" else r for r in good_rows("r2")])

@@ -102,10 +102,10 @@ def test_the_first_look_at_a_week_that_was_made_takes_it_for_made_and_notices_th
 # On a store ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Source tables of a few rows; the events reach the week's last day."""
-    made = Installation.create(tmp_path / "store")
+@pytest.fixture(scope="module")
+def loaded_once(tmp_path_factory):
+    """Source tables of a few rows; the events reach the week's last day. Not to be changed: take `store`."""
+    made = Installation.create(tmp_path_factory.mktemp("arrivals") / "store")
     made.profile({"store": {"name": "hand", "last_week": WEEK}})
     made.warehouse.ensure_dataset("source")
     moments = ["2026-02-27T10:00", "2026-03-01T23:00", "2026-03-03T08:00"]
@@ -119,6 +119,12 @@ def store(tmp_path):
     for name in ("historical_orders", "vehicle_fitment", "product_catalogue"):
         made.warehouse.load(made.source(name), pa.table({"PartNumber": ["P1", "P2"]}))
     return made
+
+
+@pytest.fixture
+def store(loaded_once, tmp_path):
+    """Those tables, to change at will."""
+    return loaded_once.copy(tmp_path / "store")
 
 
 def rows(column, moments):
@@ -167,8 +173,7 @@ def test_the_last_day_is_the_day_before_the_as_of_date(store):
     assert not last_day_has_events(store.warehouse, store.settings, AS_OF)
 
 
-def ask(store, instance, cursor):
-    definitions = build_defs(store.environment)
+def ask(definitions, instance, cursor):
     (sensor,) = (s for s in definitions.sensors if s.name == "new_data_are_refreshed")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=definitions.get_repository_def())
@@ -177,21 +182,22 @@ def ask(store, instance, cursor):
 
 def test_the_sensor_asks_once_for_a_complete_state_and_again_for_the_next(store):
     store.overlay({"arrivals": {"settle_minutes": 0}})
+    platform = build_defs(store.environment)
     with DagsterInstance.ephemeral() as instance:
-        first = ask(store, instance, None)
+        first = ask(platform, instance, None)
         assert "have changed" in first.skip_message
-        second = ask(store, instance, first.cursor)
+        second = ask(platform, instance, first.cursor)
         (request,) = second.run_requests
         assert request.partition_key == WEEK
-        assert "Nothing new" in ask(store, instance, second.cursor).skip_message
+        assert "Nothing new" in ask(platform, instance, second.cursor).skip_message
         store.warehouse.load(store.source("product_catalogue"), pa.table({"PartNumber": ["P9"]}))
-        third = ask(store, instance, second.cursor)
+        third = ask(platform, instance, second.cursor)
         assert "(catalogue)" in third.skip_message
-        (again,) = ask(store, instance, third.cursor).run_requests
+        (again,) = ask(platform, instance, third.cursor).run_requests
         assert again.run_key != request.run_key
         tags = {"dagster/partition": WEEK}
         create_run_for_test(instance, job_name="weekly", status=DagsterRunStatus.FAILURE, tags=tags)
-        assert "has read the data" in ask(store, instance, third.cursor).skip_message
+        assert "has read the data" in ask(platform, instance, third.cursor).skip_message
 
 
 def test_a_warehouse_that_a_run_holds_is_asked_again_and_the_cursor_stays(store, monkeypatch):
@@ -202,7 +208,7 @@ def test_a_warehouse_that_a_run_holds_is_asked_again_and_the_cursor_stays(store,
 
     monkeypatch.setattr(sensors, "read_marks", busy)
     with DagsterInstance.ephemeral() as instance:
-        answer = ask(store, instance, "{}")
+        answer = ask(build_defs(store.environment), instance, "{}")
     assert "holds the warehouse" in answer.skip_message
     assert answer.cursor in (None, "{}")
 
@@ -225,8 +231,9 @@ def test_a_table_that_was_never_published_is_not_fresh_and_has_no_age(store):
 
 
 def test_the_daily_look_goes_red_when_the_feed_has_stopped(store):
+    job = build_defs(store.environment).resolve_job_def("watch")
+
     def watch():
-        job = build_defs(store.environment).resolve_job_def("watch")
         result = job.execute_in_process(partition_key="2026-03-01", instance=instance)
         assert result.success
         return {e.check_name: (e.passed, e.severity.value) for e in result.get_asset_check_evaluations()}

@@ -19,13 +19,12 @@ from gnn_core.errors import ArtifactError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.audit import RULE_NAMES
 from gnn_core.publishing.digest import table_digest
-from gnn_core.publishing.publisher import publish, stage
 from gnn_core.publishing.schema import RECOMMENDATIONS
-from tests.core.publishing.translations import translated_once  # noqa: F401 - a fixture for all of them
-from tests.core.publishing.world import AT, LIMITS, MUTATIONS, WEEK, as_table, fill, good_rows, load_directly
+from tests.core.publishing.world import LIMITS, MUTATIONS, good_rows, load_directly
 from tests.fixtures.installation import QUICK, Installation
+from tests.fixtures.ten_users import PROFILE, TEN_USERS
 
-TEN_USERS, SIMULATED = "2026-05-25", "2026-02-23"
+SIMULATED = "2026-02-23"
 CANDIDATES, LIVE = dg.AssetKey("recommendation_candidates"), dg.AssetKey("recommendations")
 FAST = ("wrong year",)
 """The others are slow here; the publishing tests see every rule fail in the fast tier."""
@@ -66,26 +65,6 @@ def refusal(result, step="recommendations"):
 
 
 # Ten users by hand ---------------------------------------------------------------------------------------------------
-
-
-PROFILE = {"store": {"name": "ten_users", "last_week": TEN_USERS}}
-
-
-@pytest.fixture(scope="module")
-def served_once(tmp_path_factory):
-    """The hand-made store as an installation, with run r1 live. Not to be changed: take `ten_users`."""
-    made = Installation.create(tmp_path_factory.mktemp("ten_users") / "store", LIMITS)
-    made.profile(PROFILE)
-    warehouse = fill(made.warehouse)
-    staging = stage(warehouse, as_table(good_rows("r1")), "r1", made.settings)
-    publish(warehouse, staging, WEEK, made.settings, expected_digest=None, at=AT)
-    return made
-
-
-@pytest.fixture
-def ten_users(served_once, tmp_path):
-    """The hand-made store with run r1 live, to change at will."""
-    return served_once.copy(tmp_path / "store")
 
 
 def staged(made, rows):

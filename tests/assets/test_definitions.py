@@ -226,9 +226,8 @@ def _after_failure(where, definitions, partition):
     sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(
-            definitions.resolve_job_def("weekly"), tags={"dagster/partition": partition} if partition else {}
-        )
+        tags = {"dagster/partition": partition} if partition else {}
+        run = create_run_for_test(instance, job_name="weekly", tags=tags)
         failed = dg.DagsterEvent(
             event_type_value="PIPELINE_FAILURE", job_name="weekly", message="failed", event_specific_data=None
         )

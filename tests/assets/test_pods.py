@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import cache
 from types import SimpleNamespace
 
 import dagster as dg
@@ -150,6 +151,14 @@ def steps(jobs):
     return {name: job for name, job in jobs.items() if name != RUN}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def schemas_read_once():
+    """A version's schemas are two megabytes of JSON, which the validator would read again for every document."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield
+
+
 def pod(job):
     return job["spec"]["template"]["spec"]
 
@@ -164,8 +173,22 @@ def test_every_asset_and_every_check_of_the_week_gets_a_pod(jobs, tmp_path):
     assets = {key.to_user_string() for key in layer.executable_asset_keys}
     checks = {f"{k.asset_key.to_user_string()}_{k.name}" for k in layer.asset_graph.asset_check_keys}
     shards = {f"{SHARDED}.{s}" for s in ("plan_shards", "score_shard[shard_0]", "score_shard[shard_1]", "merge_shards")}
+    together = {"audit", "weekly_findings", "product_similarity_rules", "universal_ranking_rules"}
     assert assets - {SHARDED} <= set(jobs)
-    assert set(jobs) - assets - checks == {RUN, "audit", *shards}
+    assert set(jobs) - assets - checks == {RUN, *together, *shards}
+
+
+def test_checks_that_read_the_same_share_a_pod(steps):
+    alone = {step for step in steps if step.startswith(("serving_metrics_", "product_similarity_"))}
+    assert alone == {"product_similarity_rules", "product_similarity_products_have_neighbours"}
+
+
+def test_a_step_is_seen_through_by_the_first_process_of_its_pod(jobs):
+    for step, (_, job) in jobs.items():
+        if step != RUN:
+            assert container(job)["command"] == ["python", "-m", "gnn_assets.step_pod"], step
+            assert container(job)["args"] == ["dagster", "api", "execute_step"], step
+    assert "command" not in container(jobs[RUN][1])
 
 
 def test_every_job_is_strictly_valid_on_the_newest_kubernetes(jobs):

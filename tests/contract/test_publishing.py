@@ -12,7 +12,6 @@ from gnn_core.publishing.digest import content_digest, table_digest
 from gnn_core.publishing.publisher import publish, rollback, stage
 from gnn_core.publishing.schema import DECLARED_TYPES, live_table, wide_view
 from gnn_core.publishing.state import live_state, read_ledger
-from tests.core.publishing.translations import translated_once  # noqa: F401 - a fixture for all of them
 from tests.core.publishing.world import (
     AT,
     MUTATIONS,

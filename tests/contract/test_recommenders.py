@@ -17,19 +17,11 @@ from gnn_core.snapshot import Snapshot, build_snapshot
 from tests.contract.recommender_registry import REGISTRY, tiny_settings
 from tests.contract.recommender_worlds import CARS, N_PRODUCTS, PRODUCTS, WORLDS, World
 from tests.core.builders import AS_OF
-from tests.core.staging.translated import translated_once
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 everyone = pytest.mark.parametrize("name", sorted(REGISTRY))
 solved = [(n, w, e.bar) for n, e in sorted(REGISTRY.items()) for w in sorted(e.solves)]
 exact = pytest.mark.parametrize("name", [n for n, world, bar in solved if world == "vehicle" and bar > 0.9])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """SQL's statements are translated once for the whole module."""
-    with translated_once():
-        yield
 
 
 @cache

@@ -54,6 +54,11 @@ def _status(
     [
         ({"candidate": "fail", "start": False}, "1 offline evaluation", "Gate 1 has not passed"),
         ({"start": False}, "2 experiment", "plan the experiment"),
+        (
+            {"start": False, "tables": "contract"},
+            "1 offline evaluation",
+            "nobody in a data set of the past can be mailed",
+        ),
         ({}, "2 experiment", "starts on 2026-03-02"),
         ({"gate2": _verdict("inconclusive", final=False)}, "2 experiment", "at the planned end"),
         ({"gate2": _verdict("inconclusive", final=True)}, "2 experiment", "larger experiment"),

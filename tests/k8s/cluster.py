@@ -77,6 +77,16 @@ class Namespace:
         """Pods with these labels."""
         return list(self.core.list_namespaced_pod(self.name, label_selector=selector).items)
 
+    def lose(self, pod: Any, notice: int | None) -> None:
+        """Delete a pod, with so many seconds to end in (None = as long as it asks for), and wait until it is gone."""
+        name = pod.metadata.name
+        self.core.delete_namespaced_pod(name, self.name, grace_period_seconds=notice)
+
+        def gone() -> bool:
+            return all(p.metadata.uid != pod.metadata.uid for p in self.pods())
+
+        wait_for(f"the end of pod {name}", gone, 60)
+
     def ready(self, name: str, seconds: float = 240) -> str:
         """Wait until a pod is ready; its address."""
 

@@ -8,7 +8,8 @@ not: Kubernetes as such (cluster.py), or what should come out (each test).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,15 @@ from tests.fixtures.gcs import BUCKET
 from tests.k8s.cluster import Namespace, wait_for
 
 WEEK = "2026-02-23"
+SHARDED = "recommendation_candidates"
+"""Made by several steps."""
 CLAIM = "gnn-training"
 SECRET = "dagster-postgresql-secret"
 ACCELERATOR = ("cloud.google.com/gke-accelerator", "nvidia-tesla-t4")
+STARVING = "520Mi"
+"""Memory in which a step can begin, with torch in it, and no training can go on."""
+WAITED_FOR = {"requests": {"cpu": "100m"}}
+"""Of what steps wait for: without a request it gets a core only when no step wants one."""
 NOBODY = 65534
 """User of the stand-ins: Postgres starts for no root, and for no user without a name."""
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
@@ -35,14 +42,16 @@ printf %s "$PASSWORD" >/tmp/password
 "$bin"/initdb -D /data/postgres -U dagster --pwfile=/tmp/password --auth=scram-sha-256 >/dev/null
 echo 'host all all all scram-sha-256' >>/data/postgres/pg_hba.conf
 echo 'CREATE DATABASE dagster' | "$bin"/postgres --single -D /data/postgres postgres >/dev/null
-exec "$bin"/postgres -D /data/postgres -h 0.0.0.0 -k /tmp -c fsync=off
+"$bin"/postgres -D /data/postgres -h 0.0.0.0 -k /tmp -c fsync=off &
+wait
 """
 BIGQUERY = """
 mkdir -p /data/bigquery
 export HOME=/data/bigquery TMPDIR=/data/bigquery BQEMU_QUERY_CACHE_TTL_SECONDS=0
 python -c 'import pathlib, tests.fixtures.bigquery as b; b.install_extension(pathlib.Path.home())'
-exec python -m bqemulator start --ephemeral --log-level error \\
-  --rest-host 0.0.0.0 --rest-port 9050 --grpc-host 0.0.0.0 --grpc-port 9060
+python -m bqemulator start --ephemeral --log-level error \\
+  --rest-host 0.0.0.0 --rest-port 9050 --grpc-host 0.0.0.0 --grpc-port 9060 &
+wait
 """
 GCS = f"exec python -m gcp_storage_emulator start --host=0.0.0.0 --port=9070 --in-memory --default-bucket={BUCKET}"
 CODE = "dagster api grpc -h 0.0.0.0 -p 3030 --module-name gnn_assets.definitions"
@@ -83,7 +92,7 @@ def overlays(namespace: str) -> dict[str, dict[str, Any]]:
     }
     profile = {k: dict(v) for k, v in store_profile("tiny", 17).items()}
     production = _laid_over(shipped, changes, profile)
-    starving = {"pods": {**pods, "train": {**pods["train"], "memory": "200Mi"}}}
+    starving = {"pods": {**pods, "train": {**pods["train"], "memory": STARVING}}}
     return {"production": production, "starving": _laid_over(production, {"kubernetes": starving})}
 
 
@@ -170,8 +179,30 @@ class Stack:
         lines = []
         for event in self.events(run):
             error = (event.get("error") or {}).get("message") or ""
-            lines.append(f"{event['eventType']} {event['stepKey'] or ''} {event['message'][:300]} {error[:600]}")
+            lines.append(f"{event['eventType']} {event['stepKey'] or ''} {event['message'][:300]} {error[:1500]}")
         return "\n".join(lines[-80:])
+
+    def begun(self, run: str, step: str) -> Any | None:
+        """The pod of a step that has begun to work; None before that."""
+        began = [e for e in self.events(run) if e["eventType"] == "STEP_START" and e["stepKey"] == step]
+        working = [p for p in self.step_pods(run, step) if p.status.phase == "Running"]
+        return working[-1] if began and working else None
+
+    @contextmanager
+    def stands_still(self, outside: str) -> Iterator[None]:
+        """`bigquery` or `postgres` answers nobody for a while, so that a step which asks stays in its middle, and a
+        process that ends has nobody to tell.
+        """
+        self._signal(outside, "STOP")
+        try:
+            yield
+        finally:
+            self._signal(outside, "CONT")
+
+    def _signal(self, outside: str, name: str) -> None:
+        # Not the shell that started them: nothing within a container can stop its first process.
+        whom = {"bigquery": ("-P", "1"), "postgres": ("-x", "postgres")}[outside]
+        self.space.execute("outside", outside, "pkill", f"-{name}", *whom)
 
     def step_pods(self, run: str, step: str) -> list[Any]:
         """Pods of the tries of a step, oldest first."""
@@ -202,14 +233,10 @@ def raise_stack(space: Namespace) -> Stack:
     base = (PROJECT / "configs" / "gnn_config.yaml").read_text()
     space.config_map("gnn-config", gnn_config__yaml=base, **{f"{n}__yaml": text for n, text in files.items()})
     space.config_map("dagster-instance", dagster__yaml=yaml.safe_dump(_instance(space, outside)))
-    space.create(
-        _dagster(space, outside, "code", "dagster api grpc -h 0.0.0.0 -p 3030 -m gnn_assets.definitions", 3030)
-    )
+    space.create(_dagster(space, outside, "code", CODE, 3030))
     server = {"host": space.ready("dagster-code"), "port": 3030, "location_name": "gnn"}
     space.config_map("dagster-workspace", workspace__yaml=yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
-    space.create(
-        _dagster(space, outside, "web", "dagster-webserver -h 0.0.0.0 -p 3000 -w /workspace/workspace.yaml", 3000)
-    )
+    space.create(_dagster(space, outside, "web", WEB, 3000))
     space.ready("dagster-web")
     stack = Stack(space)
     stack.gnn("simulate", "tiny")
@@ -301,7 +328,9 @@ def _instance(space: Namespace, outside: str) -> dict[str, Any]:
     }
     launcher["run_k8s_config"]["container_config"]["resources"] = small
     settings["run_launcher"]["config"] = launcher
-    settings["run_monitoring"] |= {"poll_interval_seconds": 5, "start_timeout_seconds": 300}
+    # As shipped, a week has hours; the next test waits for what this one lost.
+    quick = {"poll_interval_seconds": 5, "start_timeout_seconds": 300, "free_slots_after_run_end_seconds": 5}
+    settings["run_monitoring"] |= quick
     settings["compute_logs"] = {
         "module": "dagster._core.storage.noop_compute_log_manager",
         "class": "NoOpComputeLogManager",
@@ -339,6 +368,7 @@ def _dagster(space: Namespace, outside: str, name: str, command: str, port: int 
         ],
         "securityContext": values["runLauncher"]["config"]["k8sRunLauncher"]["securityContext"],
         "volumeMounts": mounts,
+        "resources": WAITED_FOR,
     }
     if port:
         container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 2}
@@ -357,6 +387,7 @@ def _outside(space: Namespace) -> dict[str, Any]:
             "args": ["sh", "-ec", script],
             "env": [{"name": "PASSWORD", "valueFrom": password}, {"name": "HOME", "value": "/tmp"}],
             "securityContext": {"runAsUser": NOBODY},
+            "resources": WAITED_FOR,
             "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2},
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         }

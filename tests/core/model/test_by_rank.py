@@ -55,16 +55,20 @@ def weights(**given: float) -> IntentWeights:
     return IntentWeights(dict.fromkeys(DENSE, 0.0) | given)
 
 
-def recall(window: Window, of: IntentWeights, length: float = HISTORY.rank_length) -> float:
+def recall(window: Window, of: IntentWeights, length: int = HISTORY.rank_length) -> float:
     asked = by_rank._Asked(window, np.arange(window.taken_CP.shape[0]), of, replace(HISTORY, rank_length=length))
-    return asked.recall(np.ones(len(GROUPS)))
+    return float(asked.recall(np.ones(len(GROUPS))).mean())
+
+
+def by_rank_of(window: Window, *starts: IntentWeights, **settings: float) -> IntentWeights:
+    return weighed_by_rank([window], starts, replace(HISTORY, **settings), seed=0)
 
 
 def test_where_closeness_is_drowned_by_popularity_it_is_raised_above_it():
     likely = weights(orders=1.0, spectral=1.0)  # one camp is five ahead of the others
     window = camps()
     assert recall(window, likely) == pytest.approx(1 / 3)
-    got = weighed_by_rank(window, likely, HISTORY, seed=0)
+    got = by_rank_of(window, likely)
     assert got.by_name["orders"] > 0  # within a camp popularity decides
     assert got.by_name["spectral"] > 5 * got.by_name["orders"]
     assert recall(camps(seed=9), got) == 1.0
@@ -72,20 +76,52 @@ def test_where_closeness_is_drowned_by_popularity_it_is_raised_above_it():
 
 def test_where_nothing_ranks_higher_the_fit_stays():
     likely = weights(orders=1.0, spectral=0.1)
-    assert weighed_by_rank(camps(loyal=False), likely, HISTORY, seed=0).by_name == likely.by_name
+    assert by_rank_of(camps(loyal=False), likely).by_name == likely.by_name
 
 
 def test_a_part_that_only_harms_loses_its_say():
     harmful = weights(orders=1.0, spectral=50.0)
-    got = weighed_by_rank(camps(loyal=False), harmful, HISTORY, seed=0)
+    got = by_rank_of(camps(loyal=False), harmful)
     assert recall(camps(loyal=False, seed=9), got) == 1.0
     assert got.by_name["spectral"] < 6 * got.by_name["orders"]
 
 
 def test_a_handful_of_choosers_changes_nothing():
     likely = weights(orders=1.0, spectral=1.0)
-    assert weighed_by_rank(camps(HISTORY.rank_choosers - 1), likely, HISTORY, seed=0) is likely
-    assert weighed_by_rank(camps(HISTORY.rank_choosers), likely, HISTORY, seed=0) is not likely
+    assert by_rank_of(camps(HISTORY.rank_choosers - 1), likely) is likely
+    assert by_rank_of(camps(HISTORY.rank_choosers), likely) is not likely
+
+
+def test_choosers_of_all_windows_count_together():
+    likely, half = weights(orders=1.0, spectral=1.0), camps(HISTORY.rank_choosers // 2)
+    assert by_rank_of(half, likely) is likely
+    got = weighed_by_rank([half, camps(HISTORY.rank_choosers // 2, seed=1)], [likely], HISTORY, seed=0)
+    assert got.by_name["spectral"] > 5 * got.by_name["orders"]
+
+
+def test_choosers_who_took_no_candidate_are_nobody():
+    window, likely = camps(), weights(orders=1.0, spectral=1.0)
+    nothing = replace(window, fits_SP=sparse.csr_matrix((1, N_P), dtype=bool))
+    assert by_rank_of(nothing, likely) is likely
+
+
+def test_another_start_is_taken_where_it_ranks_higher():
+    """A part that the first start gave no weight can't be found by multiples of it."""
+    poor, rich = weights(orders=1.0), weights(orders=1.0, spectral=1.0)
+    assert by_rank_of(camps(), poor, rich).by_name["spectral"] > 0
+    assert by_rank_of(camps(loyal=False), poor, rich).by_name == poor.by_name
+
+
+def test_own_events_are_weighed_where_they_may_be_taken_again():
+    window = camps()
+    again = np.zeros((240, N_P))
+    again[np.arange(240), window.queries_C.all_RP.indices] = 1.0
+    window = replace(window, taken_CP=sparse.csr_matrix(again))
+    likely = IntentWeights(dict.fromkeys((*DENSE, *TERMS), 0.0) | {"orders": 1.0, "ordered": 0.5})
+    assert recall(window, likely) < 0.5
+    got = by_rank_of(window, likely)
+    assert recall(window, got) == 1.0
+    assert got.by_name["ordered"] > got.by_name["orders"]
 
 
 def test_choosers_are_drawn_where_there_are_more_than_memory_holds():
@@ -109,11 +145,11 @@ def test_products_that_are_no_candidates_take_no_place():
 def test_a_tie_counts_as_half_a_place():
     window, flat = camps(3), weights(breadth=1.0)  # the same for all products
     window = replace(window, product_PK=np.ones_like(window.product_PK))
-    assert recall(window, flat, (N_P - 1) / 2) == 0.0
-    assert recall(window, flat, N_P / 2) == 1.0
+    assert recall(window, flat, N_P // 2 - 1) == 0.0
+    assert recall(window, flat, N_P // 2) == 1.0
 
 
-def test_sparse_terms_are_weighed_together_and_own_events_are_left_alone():
+def test_sparse_terms_are_weighed_together_and_own_events_that_are_no_candidates_keep_their_weight():
     next_one = sparse.csr_matrix(np.eye(N_P, k=-10) * 0.5)
     window = camps()
     taken = np.zeros((240, N_P))
@@ -122,7 +158,7 @@ def test_sparse_terms_are_weighed_together_and_own_events_are_left_alone():
     window = replace(window, taken_CP=sparse.csr_matrix(taken), items=replace(window.items, near_PP=next_one))
     likely = IntentWeights(dict.fromkeys((*DENSE, *TERMS), 0.0) | {"orders": 1.0, "near": 0.2, "ordered": 2.0})
     assert recall(window, likely) < 0.6
-    got = weighed_by_rank(window, likely, HISTORY, seed=0)
+    got = by_rank_of(window, likely)
     assert recall(window, got) == 1.0
     assert got.by_name["ordered"] == 2.0
     assert got.by_name["near"] / got.by_name["orders"] > 0.4 if got.by_name["orders"] else got.by_name["near"] > 0

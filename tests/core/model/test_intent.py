@@ -14,7 +14,7 @@ from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.model import intent
 from gnn_core.model.history import history_queries, history_terms
-from gnn_core.model.intent import Window, fit_intent, window_choices
+from gnn_core.model.intent import IntentWeights, Window, window_choices
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.logit import Choices
 from gnn_core.model.spectral import SpectralFactors
@@ -129,6 +129,11 @@ def test_candidates_are_drawn_by_whether_a_term_speaks_of_them():
     assert len(set(products)) == 9
 
 
+def fit_intent(*args, **options) -> IntentWeights:
+    """The first answer: that of everything but the smooth part."""
+    return intent.fit_intent(*args, **options)[0]
+
+
 def test_without_windows_the_prior_stays():
     for sparse_terms, prior, names in ((True, HISTORY.prior, (*DENSE, *TERMS)), (False, HISTORY.prior_dense, DENSE)):
         got = fit_intent([], PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
@@ -230,7 +235,35 @@ def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
     )
     windows = [planted(0, follow=1.0, n_choosers=200), planted(1, follow=1.0, n_choosers=100)]
     fit_intent(windows, PATHS, replace(HISTORY, choosers=60), sparse_terms=True, seed=0)
-    assert (sum(seen[:4]), sum(seen[4:])) == (40, 20)
+    assert (sum(seen[:4]), sum(seen[4:8])) == (40, 20)
+
+
+@pytest.mark.parametrize(("sparse_terms", "answers"), [(True, 2), (False, 1)])
+def test_the_smooth_part_has_an_answer_of_its_own_where_windows_have_one(sparse_terms, answers):
+    windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
+    got = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
+    assert len(got) == answers
+    assert [w.by_name["spectral"] for w in got] == [0.0] * answers
+    rows = np.arange(N_P)
+    camp = np.eye(N_P, dtype=np.float32)
+    smooth = [replace(w, spectral=SpectralFactors(camp, camp[(rows - 1) % N_P])) for w in windows]
+    more = intent.fit_intent(smooth, PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
+    assert len(more) == answers + 1
+    assert [w.by_name for w in more[:answers]] == [w.by_name for w in got]  # they know nothing of it
+    assert more[-1].by_name["spectral"] > 1
+
+
+def test_the_inner_product_alone_has_weights_that_the_terms_do_not_take_from_it():
+    """What is nearest says the same as the inner product: fitted together, one of them goes without."""
+    windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
+    basis = np.eye(N_P, dtype=np.float32)
+    items = [replace(w.items, left_PI=basis, right_PI=np.roll(basis, 1, axis=0)) for w in windows]
+    windows = [replace(w, items=i) for w, i in zip(windows, items, strict=True)]
+    whole, alone = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0)
+    (dense,) = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0)
+    assert {name: alone.by_name[name] for name in DENSE} == dict(dense.by_name)
+    assert {name: alone.by_name[name] for name in TERMS} == {name: whole.by_name[name] for name in TERMS}
+    assert alone.by_name["items"] > 3 * abs(whole.by_name["items"])
 
 
 def test_a_seed_decides():

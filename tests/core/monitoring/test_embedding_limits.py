@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gnn_core.errors import DataError
 from gnn_core.experiment.guards import embedding_guard
 from gnn_core.experiment.rollout import GREEN, NO_DATA, RED
-from gnn_core.monitoring.embeddings import EmbeddingDrift, embedding_drift
+from gnn_core.monitoring.embeddings import EmbeddingDrift, allowed, embedding_drift
 from tests.core.experiment.experiment_world import ALL
 
 LIMITS = ALL.monitoring
@@ -17,10 +18,16 @@ OLD = RNG.normal(size=(400, 6)) + 3.0
 TURN = np.linalg.qr(RNG.normal(size=(6, 6)))[0]
 
 
-def _drift(new, ids=IDS, old=OLD, limits=LIMITS, **more):
+WEEK = 0.02
+"""Share of new events between two weeks of a year of them."""
+
+
+def _drift(new, ids=IDS, old=OLD, limits=LIMITS, new_evidence=WEEK, **more):
     kinds = {"products": (ids, new), **more}
     before = {"products": (IDS, old), "vehicles": (np.array(["v1"], dtype=object), np.ones((1, 6)))}
-    return embedding_drift(before, kinds, limits, reference="the model published last", seed=1)
+    return embedding_drift(
+        before, kinds, limits, reference="the model published last", new_evidence=new_evidence, seed=1
+    )
 
 
 def test_a_turned_space_keeps_every_limit_and_new_products_do_not_count():
@@ -32,15 +39,26 @@ def test_a_turned_space_keeps_every_limit_and_new_products_do_not_count():
     assert embedding_guard(found.as_json()).state == GREEN
 
 
+def _exchanged(share):
+    """The rows of a share of the products stand in each other's places."""
+    rng = np.random.default_rng(3)
+    some = np.flatnonzero(rng.random(len(OLD)) < share)
+    broken = OLD.copy()
+    broken[some] = OLD[rng.permutation(some)]
+    return broken
+
+
 @pytest.mark.parametrize(
     ("new", "words"),
     [
-        (OLD * 1.5, "median norm changed by +50.0%"),
+        (OLD * 1.5, "median norm changed by +50.0%, more than +25.8%"),
+        (OLD / 1.5, "median norm changed by −33.3%, more than −20.5%"),
+        (_exchanged(0.25), "mean cosine after the best rotation"),
         (OLD[np.random.default_rng(1).permutation(400)], "mean cosine after the best rotation"),
         (OLD + 2 * np.random.default_rng(2).normal(size=OLD.shape), "of the nearest neighbours are kept"),
         (OLD * np.where(np.arange(400) % 2, 3.0, 0.4)[:, None], "PSI of norms"),
     ],
-    ids=["larger", "exchanged", "noise", "two groups"],
+    ids=["larger", "smaller", "a quarter exchanged", "exchanged", "noise", "two groups"],
 )
 def test_every_limit_is_named_when_it_breaks_and_turns_the_guard_red(new, words):
     found = _drift(new)
@@ -82,3 +100,36 @@ def test_limits_come_from_the_settings():
     strict = dataclasses.replace(LIMITS, max_norm_change=0.01)
     assert _drift(OLD * 1.1).breaks == ()
     assert len(_drift(OLD * 1.1, limits=strict).breaks) == 1
+
+
+def test_limits_by_hand():
+    found = allowed(0.36, dataclasses.replace(LIMITS, max_cosine_loss=0.1, max_cosine_loss_new=0.5,
+                                              min_neighbours_kept=0.5, max_norm_change=0.25))  # fmt: skip
+    assert found.min_cosine == pytest.approx(1 - 0.1 - 0.18)
+    assert found.min_overlap == pytest.approx(0.5 * (1 - 0.6))
+    # Events have grown to 1 / .64 of what they were: .64 doublings.
+    assert found.max_norm_ratio == pytest.approx(1.25 ** (1 + np.log2(1 / 0.64)))
+    same = allowed(0.0, LIMITS)
+    assert (same.min_overlap, same.max_norm_ratio) == (LIMITS.min_neighbours_kept, 1 + LIMITS.max_norm_change)
+
+
+def test_what_is_a_defect_in_a_week_is_none_with_ten_times_the_evidence():
+    rng = np.random.default_rng(4)
+    centred = OLD - OLD.mean(axis=0)
+    moved = 1.5 * (OLD + 1.3 * centred.std() * rng.normal(size=OLD.shape))
+    week, tenfold = _drift(moved), _drift(moved, new_evidence=0.9)
+    assert len(week.breaks) == 3
+    assert tenfold.breaks == ()
+    assert tenfold.kinds == week.kinds
+    assert tenfold.as_json()["new_evidence"] == 0.9
+    # Even so far apart, vectors of other products are none of these.
+    assert "mean cosine" in " ".join(_drift(_exchanged(1.0), new_evidence=0.9).breaks)
+
+
+def test_a_reference_that_knew_nothing_cannot_be_compared_with():
+    found = _drift(OLD, new_evidence=1.0)
+    assert found == "the reference knew none of the events that the served model has learned from"
+    assert embedding_guard({"state": found}).state == NO_DATA
+    for none in (-0.1, 1.1, float("nan")):
+        with pytest.raises(DataError, match="no share of events"):
+            _drift(OLD, new_evidence=none)

@@ -1,8 +1,11 @@
 """Serving metrics and the shadow comparison by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
 from gnn_core.errors import ContractError, DataError
 from gnn_core.monitoring.serving import gini, intra_list_distance, score_stability, serving_metrics
@@ -34,8 +37,27 @@ def test_metrics_by_hand():
     assert found.fallback_share == pytest.approx(1 / 6)
     assert found.users_by_source == {"hybrid": 2}
     assert found.intra_list_distance is None
+    # a and b stand in both lists: two of three.
+    assert found.shared_products == pytest.approx(2 / 3)
     # Counts 0 0 0 0 1 1 2 2: Σ (2i − 9) x = 1·1 + 3·1 + 5·2 + 7·2 = 28; over 8 · 6.
     assert found.gini == pytest.approx(28 / 48)
+
+
+def test_shared_products_are_those_of_two_users_at_random_whatever_the_catalogue():
+    def shared(*lists, eligible=50):
+        rows = _rows(*lists)
+        found = serving_metrics(
+            rows, eligible_products=eligible, cold_users=0, base_users=9, fallback_N=np.zeros(len(rows), bool)
+        )
+        return found.shared_products
+
+    assert shared(("u1", "abcd"), ("u2", "abcd"), ("u3", "abcd")) == 1.0
+    assert shared(("u1", "abc"), ("u2", "def")) == 0.0
+    # Pairs share 2, 0 and 0 products; lists hold (4 + 4 + 4) / 3.
+    three = ("u1", "abcd"), ("u2", "abef"), ("u3", "ghij")
+    assert shared(*three) == pytest.approx(2 / 3 / 4)
+    assert shared(*three, eligible=5_000) == shared(*three)
+    assert shared(("u1", "abc")) is None
 
 
 def test_gini_ends():
@@ -52,6 +74,22 @@ def test_distance_within_a_list_by_hand():
     rows = _rows(("u1", "abc"), ("u2", "acz"))
     assert intra_list_distance(rows, ids, vectors) == pytest.approx((2 / 3 + 0) / 2)
     assert intra_list_distance(_rows(("u1", "az")), ids, vectors) is None
+
+
+def test_distance_of_many_users_needs_no_row_a_slot():
+    rng = np.random.default_rng(6)
+    n, width, ids = 40_000, 64, np.array([f"p{i}" for i in range(50)], dtype=object)
+    vectors = rng.normal(size=(50, width))
+    place = np.argsort(rng.random((n, 50)), axis=1)[:, :4]
+    rows = pd.DataFrame({"user_id": np.repeat(np.arange(n), 4), "product_id": ids[place.ravel()]})
+    tracemalloc.start()
+    found = intra_list_distance(rows, ids, vectors)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    alike = np.einsum("ukd,uld->ukl", unit[place], unit[place])
+    assert found == pytest.approx(1 - (alike.sum(axis=(1, 2)) - 4).mean() / 12, abs=1e-12)
+    assert peak < n * 4 * width * 8 / 2
 
 
 def test_no_cold_user_is_no_coverage_and_no_row_is_an_error():
@@ -107,6 +145,22 @@ def test_a_comparison_by_hand():
     assert found.overlap_by_tier == {"cold": 0.5}
     # Of 7 rows each: a, b, c 2/7 → 1/7; x, y, z 0 → 1/7.
     assert found.part_type_shift == pytest.approx(3 / 7)
+
+
+def test_rank_correlation_is_the_mean_of_kendalls_tau_of_users():
+    rng = np.random.default_rng(5)
+    letters = np.array(list("abcdefg"))
+    lists = [[(f"u{u}", "".join(rng.permutation(letters)[:n])) for u, n in enumerate(rng.integers(3, 5, size=60))]
+             for _ in range(2)]  # fmt: skip
+    taus = []
+    for (_, served), (_, shadow) in zip(*lists, strict=True):
+        common = [p for p in served if p in shadow]
+        if len(common) > 1:
+            taus.append(kendalltau([served.index(p) for p in common], [shadow.index(p) for p in common]).statistic)
+    found = compare_lists(_rows(*lists[0]), _rows(*lists[1]).sample(frac=1, random_state=1))
+    assert found.rank_correlation == pytest.approx(np.mean(taus))
+    assert compare_lists(_rows(("u", "ab")), _rows(("u", "bc"))).rank_correlation is None
+    assert compare_lists(_rows(("u", "ab")), _rows(("u", "cd"))).rank_correlation is None
 
 
 def test_tables_that_cannot_be_compared_are_refused():

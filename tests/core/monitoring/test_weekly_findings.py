@@ -23,12 +23,14 @@ def _mail(clicks, before, sends=20_000, buyers=40):
 
 
 GOOD = {
-    "cold_coverage": 0.99, "fallback_share": 0.0, "vehicles": 2_000, "gini": 0.97, "part_types_per_list": 3.5,
+    "cold_coverage": 0.99, "fallback_share": 0.0, "vehicles": 2_000, "gini": 0.97, "shared_products": 0.02,
+    "part_types_per_list": 3.5,
     "catalogue_coverage": 0.1, "intra_list_distance": 0.4, "mail": _mail(100, 800), "coverage": 1.0,
     "scores": {"by_source": {"hybrid": {"psi": 0.02, "by_chance": 0.01}}, "why": "2026-02-16"},
 }  # fmt: skip
 PUBLIC = GOOD | {
-    "cold_coverage": None, "vehicles": 1, "gini": 0.999, "catalogue_coverage": 0.001, "intra_list_distance": None,
+    "cold_coverage": None, "vehicles": 1, "gini": 0.999, "shared_products": 0.9,
+    "catalogue_coverage": 0.001, "intra_list_distance": None,
     "mail": _mail(0, 0, sends=0, buyers=0), "scores": {"by_source": {}, "why": "no earlier week was served"},
 }  # fmt: skip
 
@@ -44,7 +46,7 @@ def test_a_good_week_warns_of_nothing():
     [
         ({"cold_coverage": 0.94}, "cold_users_are_served", "94% of the cold users have a list, less than 95%"),
         ({"fallback_share": 0.06}, "few_slots_fall_back", "more than 5%"),
-        ({"gini": 0.99}, "lists_are_not_all_alike", "more than 0.98"),
+        ({"shared_products": 0.26}, "lists_are_not_all_alike", "26% of a list stand in that of another user"),
         ({"part_types_per_list": 1.9}, "lists_hold_several_kinds", "less than 2"),
         ({"catalogue_coverage": 0.01}, "the_catalogue_is_used", "1% of the eligible products"),
         ({"intra_list_distance": 0.01}, "products_of_a_list_differ", "less than 0.05"),
@@ -53,7 +55,7 @@ def test_a_good_week_warns_of_nothing():
         (
             {"scores": {"by_source": {"hybrid": {"psi": 0.3, "by_chance": 0.01}}, "why": "w"}},
             "scores_keep_their_distribution",
-            "PSI 0.300",
+            "PSI 0.300 of the first slot's score under hybrid (chance alone stays below 0.010, the alarm is at 0.25)",
         ),
     ],
 )
@@ -82,6 +84,13 @@ def test_a_public_store_is_not_warned_of_what_it_cannot_have():
     assert "no user of this store is cold" in absent["cold_users_are_served"]
     assert "no earlier week" in absent["scores_keep_their_distribution"]
     assert "vectors" in absent["products_of_a_list_differ"]
+
+
+def test_few_products_of_a_large_catalogue_are_no_likeness():
+    concentrated = weekly_findings(GOOD | {"gini": 0.995, "shared_products": 0.02}, LIMITS)["lists_are_not_all_alike"]
+    assert (concentrated.state, "Gini over all products 0.995" in concentrated.sentence) == (OK, True)
+    alone = weekly_findings(GOOD | {"shared_products": None}, LIMITS)["lists_are_not_all_alike"]
+    assert (alone.state, alone.sentence) == (NOT_APPLICABLE, "Not applicable: one user has a list.")
 
 
 def test_too_few_sends_say_nothing():

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
+from gnn_core.monitoring.weekly import weekly_findings
 from gnn_core.program.experiment_page import render_experiment
 from gnn_core.program.learnings import learnings
 from gnn_core.program.shadow_page import render_shadow
 from gnn_core.program.status_page import render_status
 from tests.core.experiment.experiment_world import ALL
+from tests.core.monitoring.test_weekly_findings import PUBLIC
 from tests.core.program.page_world import COST, page, readout, text
 
 QA = {"source": "hybrid", "users": 450_000, "coverage": 0.99, "lowest_price": 50.5, "rules": 29, "kept": 29,
@@ -69,6 +71,16 @@ def test_moves_name_who_and_why_and_guards_their_state():
     assert "? no data The sample does not see a loss of 20% yet." in shown
 
 
+def test_before_a_rollout_the_page_says_why_somebody_is_served_the_policy():
+    assert "why it moved Hybrid to 10% of the users" in text(render_status(page(moves=[])))
+
+
+def test_a_check_that_does_not_apply_says_so_once():
+    absent = weekly_findings(PUBLIC, ALL.monitoring)["clicks_hold_up"]
+    shown = text(render_status(page(findings=(absent,))))
+    assert "clicks hold up – not applicable This store has no e-mails in the week" in shown
+
+
 def test_cost_is_shown_by_asset_kind_and_month_and_adds_up():
     shown = text(render_status(page()))
     assert "41.50 USD of 800 USD in 2026-03. DuckDB bills no query: bytes billed are 0." in shown
@@ -81,8 +93,12 @@ def test_drift_that_was_not_measured_is_said():
     shown = text(render_status(page()))
     assert "Embedding drift was not measured." in shown
     drift = {"state": "compared", "reference": "the model published last", "breaks": ["products: far."],
+             "new_evidence": 0.36, "limits": {"min_cosine": 0.72, "min_overlap": 0.2, "max_norm_ratio": 1.44},
              "kinds": {"products": {"norm_change": 0.1, "aligned_cosine": 0.5, "neighbour_overlap": 0.2}}}  # fmt: skip
-    assert "Limit broken. products: far." in text(render_status(page(embedding_drift=drift)))
+    shown = text(render_status(page(embedding_drift=drift)))
+    assert "Limit broken. products: far." in shown
+    assert "the model published last, which did not know 36% of the events" in shown
+    assert "a cosine of 0.720, 20% of the neighbours and a change of the median norm by +44.0% are allowed" in shown
 
 
 @pytest.mark.parametrize(
@@ -117,6 +133,12 @@ def test_an_experiment_that_is_not_valid_draws_no_effect():
 def test_a_week_without_experiment_is_one_sentence():
     shown = text(render_experiment({"state": "no experiment is planned"}, "s"))
     assert "Nothing to read no experiment is planned." in shown
+
+
+def test_one_tier_is_no_table_of_whom_it_changes_most():
+    assert "Whose lists change most" not in render_shadow(SHADOW, "s", "2026-03-02")
+    two = SHADOW | {"overlap_by_tier": {"cold": 0.65, "hot": 0.2}}
+    assert "cold 65% hot 20%" in text(render_shadow(two, "s", "2026-03-02")).replace("65.0", "65").replace("20.0", "20")
 
 
 def test_the_shadow_shows_both_tables_against_the_rules():

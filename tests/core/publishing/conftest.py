@@ -7,7 +7,6 @@ from gnn_core.publishing import audit
 from gnn_core.publishing.publisher import publish, stage
 from gnn_core.publishing.rules import ROW_RULES
 from gnn_core.publishing.state import live_state
-from tests.core.publishing.translations import translated_once  # noqa: F401 - a fixture for all of them
 from tests.core.publishing.world import AT, WEEK, as_table, fill, good_rows, make_settings
 
 SETTINGS = make_settings()

@@ -5,22 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gnn_core.config import ScoringSettings
 from gnn_core.errors import DataError, ShapeError
 from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.candidates import Candidates
 from tests.core.builders import make_snapshot
+from tests.core.scoring.small import SETTINGS
 
-SETTINGS = ScoringSettings(
-    slots=4,
-    min_slots=3,
-    max_per_part_type=2,
-    purchase_exclusion_days=365,
-    universal_candidates=0,
-    diversity=0.0,
-    diversity_pool=50,
-    block_rows=2,
-)
 C69, C70, CHEVELLE = "1969|chevrolet|camaro", "1970|chevrolet|camaro", "1969|chevrolet|chevelle"
 STORE = {
     "owns": {"u0": [C69], "u1": [C70], "u2": [C69, CHEVELLE], "u3": [CHEVELLE]},

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gnn_core.config import ScoringSettings
 from gnn_core.errors import ConfigError, DataError, ShapeError
 from gnn_core.scoring import rank
 from gnn_core.scoring.audience import build_audience
@@ -11,17 +10,8 @@ from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import SCALES, Hybrid, scale_block
 from gnn_core.scoring.rank import top_k
 from tests.core.builders import make_snapshot
+from tests.core.scoring.small import SETTINGS
 
-SETTINGS = ScoringSettings(
-    slots=4,
-    min_slots=3,
-    max_per_part_type=2,
-    purchase_exclusion_days=365,
-    universal_candidates=0,
-    diversity=0.0,
-    diversity_pool=50,
-    block_rows=2,
-)
 CAR, OTHER = "1969|ford|mustang", "1970|ford|mustang"
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.peers import Popularity
 from gnn_core.scoring.peers.ease import Ease
 from gnn_core.scoring.peers.gf_cf import GfCf
 from gnn_core.scoring.peers.silent import beside_own, mean_of_owners, mean_of_segments, over_silent
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
+from tests.core.scoring.small import scores_by_user
 
 CAR = "1969|chevrolet|camaro"
 WEIGHTS = {"view": 1.0, "cart": 3.0, "order": 5.0}
@@ -33,16 +33,8 @@ QUERY = np.array([5, 0, np.exp(-1), 0])
 TRACE = 1.1e-3  # popularity, which knows one order of P0
 
 
-def _scores(model, train):
-    model.fit(train)
-    audience, row = build_audience(train, np.arange(len(train.user_ids)))
-    model.prepare(audience)
-    scores = model.score_block(0, len(audience))
-    return {u: scores[r] for u, r in zip(train.user_ids, row, strict=True)}
-
-
 def _ease(**changes):
-    return _scores(Ease(replace(PEERS, **changes), WEIGHTS, silent=Popularity()), make_snapshot(**STORE))
+    return scores_by_user(Ease(replace(PEERS, **changes), WEIGHTS, silent=Popularity()), make_snapshot(**STORE))
 
 
 def _ease_weights(x, penalty):
@@ -66,7 +58,7 @@ def test_ease_keeps_the_most_touched_products_and_leaves_the_rest_to_the_fallbac
     np.testing.assert_allclose(scores["q"], [*want / want.max(), 0, 0], atol=TRACE)
     only_p2 = {"events": [*TOUCHED, ("q", "P2", "view", "2026-02-01"), ("a", "P3", "order", "2026-02-01")]}
     train = make_snapshot(**STORE | only_p2)
-    silent = _scores(Ease(replace(PEERS, ease_max_products=2), WEIGHTS, silent=Popularity()), train)
+    silent = scores_by_user(Ease(replace(PEERS, ease_max_products=2), WEIGHTS, silent=Popularity()), train)
     assert silent["q"].tolist() == [0, 0, 0, 1]
 
 
@@ -94,11 +86,11 @@ def test_cold_rows_are_the_fallbacks():
 def test_a_store_without_events_is_the_fallbacks():
     train = make_snapshot(**STORE | {"events": []})
     for model in (Ease(PEERS, WEIGHTS, silent=Popularity()), GfCf(PEERS, WEIGHTS, 1, silent=Popularity())):
-        assert _scores(model, train)["q"].tolist() == [0] * 4
+        assert scores_by_user(model, train)["q"].tolist() == [0] * 4
 
 
 def _gf_cf(**changes):
-    return _scores(GfCf(replace(PEERS, **changes), WEIGHTS, 1, silent=Popularity()), make_snapshot(**STORE))
+    return scores_by_user(GfCf(replace(PEERS, **changes), WEIGHTS, 1, silent=Popularity()), make_snapshot(**STORE))
 
 
 @pytest.mark.parametrize(("rank", "low_pass"), [(1, 0.3), (2, 2.0), (3, 0.3), (9, 0.3), (9, 0.0)])
@@ -118,7 +110,7 @@ def test_the_low_pass_lets_nothing_through_that_no_user_carries():
     events = [(u, p, "view", "2026-01-01") for u in "abq" for p in ("P0", "P1")]
     train = make_snapshot(**STORE | {"events": [*events, ("q", "P0", "view", "2026-02-01")]})
     model = GfCf(replace(PEERS, gf_cf_rank=9, gf_cf_low_pass=5.0), WEIGHTS, 1, silent=Popularity())
-    scores = _scores(model, train)["q"]
+    scores = scores_by_user(model, train)["q"]
     assert scores[0] == pytest.approx(scores[1], rel=1e-5)
 
 

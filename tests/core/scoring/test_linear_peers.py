@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import ConfigError
-from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.peers import ridge as ridge_module
 from gnn_core.scoring.peers.conditional_logit import ConditionalLogit, draw_choices, fit_logit
 from gnn_core.scoring.peers.evidence import FEATURES, Evidence
 from gnn_core.scoring.peers.ridge import Ridge
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
+from tests.core.scoring.small import scores_by_user
 
 CAMARO, NOVA, MUSTANG = "1969|chevrolet|camaro", "1969|chevrolet|nova", "1969|ford|mustang"
 PEERS = tiny_settings().peers
@@ -34,17 +34,9 @@ STORE = {
 }
 
 
-def _scores(model, train):
-    model.fit(train)
-    audience, row = build_audience(train, np.arange(len(train.user_ids)))
-    model.prepare(audience)
-    scores = model.score_block(0, len(audience))
-    return {u: scores[r] for u, r in zip(train.user_ids, row, strict=True)}
-
-
 def test_ridge_by_hand(monkeypatch):
     monkeypatch.setattr(ridge_module, "_BLOCK_PRODUCTS", 2)
-    scores = _scores(Ridge(1.5), make_snapshot(**STORE))
+    scores = scores_by_user(Ridge(1.5), make_snapshot(**STORE))
     x = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 1]])  # a b c d e; f and g ordered nothing
     y = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 1], [0, 0, 1, 0, 0]])
     base = y.mean(axis=0)
@@ -56,12 +48,12 @@ def test_ridge_by_hand(monkeypatch):
 
 def test_ridge_of_a_vehicle_without_buyers_is_popularity():
     train = make_snapshot(**STORE | {"owns": STORE["owns"] | {"h": ["1980|honda|civic"]}})
-    scores = _scores(Ridge(1.5), train)
+    scores = scores_by_user(Ridge(1.5), train)
     assert scores["h"].tolist() == scores["g"].tolist()
 
 
 def test_ridge_without_orders_is_flat():
-    scores = _scores(Ridge(1.0), make_snapshot(owns=STORE["owns"], fits=STORE["fits"]))
+    scores = scores_by_user(Ridge(1.0), make_snapshot(owns=STORE["owns"], fits=STORE["fits"]))
     assert scores["a"].tolist() == [0] * 5
 
 
@@ -179,12 +171,14 @@ def test_an_order_does_not_explain_itself():
 
 def test_a_logit_without_choices_is_popularity():
     events = [e for e in STORE["events"] if e[1] == "P4"]  # the only orders are of a universal product
-    scores = _scores(ConditionalLogit(PEERS, 0), make_snapshot(**STORE | {"events": events}))
+    scores = scores_by_user(ConditionalLogit(PEERS, 0), make_snapshot(**STORE | {"events": events}))
     np.testing.assert_allclose(scores["a"], np.log([0.5, 0.5, 0.5, 0.5, 1.5]), rtol=1e-6)
 
 
 def test_a_row_of_two_segments_takes_the_best_that_fits():
-    scores = _scores(ConditionalLogit(PEERS, 0), make_snapshot(**STORE | {"owns": STORE["owns"] | {"n": [NOVA]}}))
+    scores = scores_by_user(
+        ConditionalLogit(PEERS, 0), make_snapshot(**STORE | {"owns": STORE["owns"] | {"n": [NOVA]}})
+    )
     camaro, nova, both, none = (scores[u] for u in "fndg")
     np.testing.assert_array_equal(both[:2], np.maximum(camaro, nova)[:2])
     assert both[3] == camaro[3]  # fits the Camaro only

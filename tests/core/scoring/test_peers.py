@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import ConfigError, DataError
-from gnn_core.scoring.audience import build_audience
 from gnn_core.scoring.peers import Popularity, Smoother
 from gnn_core.scoring.peers.implicit_als import ImplicitAls
 from gnn_core.scoring.peers.item_knn import ItemKnn
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
+from tests.core.scoring.small import scores_by_user
 
 CAMARO, NOVA, MUSTANG = "1969|chevrolet|camaro", "1969|chevrolet|nova", "1969|ford|mustang"
 WEIGHTS = {"view": 1.0, "cart": 3.0, "order": 5.0}
@@ -41,20 +41,12 @@ STORE = {
 }
 
 
-def _scores(model, train):
-    model.fit(train)
-    audience, row = build_audience(train, np.arange(len(train.user_ids)))
-    model.prepare(audience)
-    scores = model.score_block(0, len(audience))
-    return {u: scores[r] for u, r in zip(train.user_ids, row, strict=True)}
-
-
 def test_popularity_counts_orders():
-    assert _scores(Popularity(), make_snapshot(**STORE))["e"].tolist() == [3, 1, 1]
+    assert scores_by_user(Popularity(), make_snapshot(**STORE))["e"].tolist() == [3, 1, 1]
 
 
 def test_smoother_by_hand():
-    scores = _scores(Smoother(segment_strength=2.0, make_strength=4.0), make_snapshot(**STORE))
+    scores = scores_by_user(Smoother(segment_strength=2.0, make_strength=4.0), make_snapshot(**STORE))
     pi = np.array([3, 1, 1]) / 5
     chevrolet = (np.array([3, 1, 0]) + 4 * pi) / (4 + 4)
     ford = (np.array([0, 0, 1]) + 4 * pi) / (1 + 4)
@@ -76,12 +68,12 @@ def test_two_segment_orders_do_not_outrank_a_hundred_elsewhere():
     events += [(f"n{i}", "P2", "order", "2026-01-01") for i in range(2, 5)]
     events += [(f"f{i:03}", "P1", "order", "2026-01-01") for i in range(200)]
     train = make_snapshot(owns=owns, fits=STORE["fits"], events=events)
-    scores = _scores(Smoother(segment_strength=10.0, make_strength=30.0), train)["n4"]
+    scores = scores_by_user(Smoother(segment_strength=10.0, make_strength=30.0), train)["n4"]
     assert scores[1] > scores[2] > scores[0]
 
 
 def test_smoother_of_a_store_without_orders_is_flat_and_finite():
-    scores = _scores(Smoother(1.0, 1.0), make_snapshot(owns=STORE["owns"], fits=STORE["fits"]))
+    scores = scores_by_user(Smoother(1.0, 1.0), make_snapshot(owns=STORE["owns"], fits=STORE["fits"]))
     np.testing.assert_allclose(scores["a"], [1 / 3] * 3, rtol=1e-6)
 
 
@@ -101,7 +93,7 @@ KNN_STORE = {
 
 
 def _knn(train, eligible=(True,) * 4, **changes):
-    return _scores(ItemKnn(replace(KNN, **changes), WEIGHTS, np.array(eligible), silent=Popularity()), train)
+    return scores_by_user(ItemKnn(replace(KNN, **changes), WEIGHTS, np.array(eligible), silent=Popularity()), train)
 
 
 def _knn_store(*more):
@@ -156,7 +148,7 @@ def test_als_without_events_is_an_error_that_says_until_when():
 
 def test_als_folds_a_cold_row_in_as_the_mean_of_its_segments():
     train = make_snapshot(**STORE | {"owns": STORE["owns"] | {"h": [CAMARO, MUSTANG]}})
-    scores = _scores(ImplicitAls(KNN, WEIGHTS, 1, silent=Popularity()), train)
+    scores = scores_by_user(ImplicitAls(KNN, WEIGHTS, 1, silent=Popularity()), train)
     np.testing.assert_allclose(scores["h"], (scores["f"] + scores["e"]) / 2, rtol=1e-5, atol=1e-7)
     assert scores["f"].argmax() == 0
     assert scores["e"].argmax() == 2

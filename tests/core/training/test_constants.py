@@ -189,15 +189,19 @@ def test_where_a_window_teaches_no_pair_is_hidden():
 
 
 def test_the_smooth_part_costs_nothing_where_it_counts_for_nothing():
-    """With windows it has no dimension unless it is asked for; with hidden pairs it has all of them."""
-    assert learn(store()).windows[0].spectral.in_PF.shape == (4, 0)
-    asked = learn(store(), settings_of(spectral_in_windows=True))
+    """A handful of choosers can't show that it ranks higher, so it goes; its weight alone decides on its dimensions."""
+    assert learn(store(), settings_of(spectral_in_windows=False)).windows[0].spectral.in_PF.shape == (4, 0)
+    asked = learn(store())
     assert asked.windows[0].spectral.in_PF.shape == (4, 6)
     hidden = make_snapshot(**(STORE | {"events": TIMELESS}))
-    got = learn(hidden)
-    assert got.windows[0].spectral.out_PF.shape == (4, 6)
-    for train, weights, dimensions in ((store(), learn(store()).weights, 0), (hidden, got.weights, 6)):
-        assert weights is not None
+    for train in (store(), hidden):
+        got = learn(train)
+        assert got.windows[0].spectral.out_PF.shape == (4, 6)
+        assert got.weights is not None
+        assert got.weights.intent.by_name["spectral"] == 0.0
+    by_name = dict(got.weights.intent.by_name)
+    for train, weight, dimensions in ((store(), 0.0, 0), (hidden, 1.0, 6)):
+        weights = dataclasses.replace(got.weights, intent=IntentWeights(by_name | {"spectral": weight}))
         factors = ConstantMaker(train, settings_of(), build_structure(train)).make(train.events, weights).factors
         assert factors.in_PF.shape == factors.out_PF.shape == (4, dimensions)
 

@@ -12,7 +12,8 @@ from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
 from gnn_core.training.checkpoint import from_bytes, load, to_bytes
 from gnn_core.training.determinism import pick_device
-from tests.core.model.worlds import AS_PROPOSED, share_of_right_pairs, small_settings, two_platforms
+from tests.core.model import fits
+from tests.core.model.worlds import share_of_right_pairs, small_settings, two_platforms
 from tests.core.training.test_distributed import ROOT, WORKER, one_thread, torchrun
 
 pytestmark = [
@@ -20,12 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device"),
 ]
 WORLD = two_platforms()
-VARIANTS = {
-    "light": ({}, {}),
-    "sage": ({"encoder": "sage"}, {}),
-    "gat": ({"encoder": "gat"}, {}),
-    "proposal": (AS_PROPOSED, {"loss": "bce"}),
-}
+VARIANTS = {name: changes for name, changes in fits.VARIANTS.items() if name != "all ids"}
 
 
 def fitted(device: str, model: dict | None = None, training: dict | None = None, **options) -> GraphRecommender:
