@@ -39,7 +39,8 @@ def rollout_sensor(weekly: dg.JobDefinition, republish: dg.JobDefinition, where:
         stands = f"The rollout stands at {stage['share']:.0%}: {stage['reason']}"
         if not stage["from_ledger"]:
             return dg.SkipReason(f"No rollout governs the table. {stands}")
-        served = store.read(published, "recommendations").json("published.json")["ledger_share"]
+        # None: the ledger had no part in that table.
+        served = store.read(published, "recommendations").json("published.json").get("ledger_share")
         if served == stage["share"]:
             return dg.SkipReason(f"{stands} The table of {published} was made under this share.")
         # A run that is under way publishes under the share that its own rollout_stage reads from the ledger.

@@ -65,7 +65,8 @@ def together(platform: Platform, week: Week, name: str, say: Callable[[str], Non
                     _tell_step(line.removeprefix(STEP), say)
                     continue
                 ended += [f"process {rank} ended with code {code}" for code, rank in _ENDED.findall(line)]
-                if line and not _TORCHRUN.match(line):
+                # What follows is torchrun's own traceback, which would push the processes' words out.
+                if line and not ended and not _TORCHRUN.match(line):
                     last.append(line)
                     say(line)
             code = process.wait()

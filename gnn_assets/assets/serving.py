@@ -102,7 +102,7 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             )
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
-        share = week.read("recommendation_candidates").json("staged.json")["ledger_share"]
+        share = week.read("recommendation_candidates").json("staged.json").get("ledger_share")
         published = {"run_id": live.run_id, "digest": live.digest, "ledger_share": share}
         week.write("recommendations", {"published.json": json_bytes(published)})
         rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])

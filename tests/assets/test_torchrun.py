@@ -56,8 +56,9 @@ def test_a_process_that_fails_is_told_with_the_last_words_and_what_to_do(togethe
 import sys
 for n in range(100):
     print('line', n)
-print('process 1: DivergedError: training step 7: loss nan')
-sys.stderr.write('E1126 10:00 api.py:1] failed (exitcode: -9) local_rank: 1 (pid: 5) of binary: python')
+print('process 1: DivergedError: training step 7: loss nan', flush=True)
+sys.stderr.write('E1126 10:00 api.py:1] failed (exitcode: -9) local_rank: 1 (pid: 5) of binary: python\\n')
+sys.stderr.write('Traceback of torchrun\\n' * 30)
 sys.exit(1)"""
     with pytest.raises(ProcessLostError) as error:
         together(code)
@@ -68,6 +69,7 @@ sys.exit(1)"""
     assert "run the step again" in words
     assert "line 98" in words
     assert "line 70\n" not in words
+    assert "of torchrun" not in words
 
 
 def test_processes_that_end_without_writing_a_model_are_a_failure(together):
