@@ -6,7 +6,7 @@ come from (the assets).
 Two fits of one store differ by what the newer one has learned since, and that is no defect. So every limit is one for
 the share of the newer fit's events that the older one did not know: about 2 % in a week, a third and more between the
 model that gate 1 judged and the one that is served first. How healthy fits move with that share is measured
-(`python -m benchmarks.drift`, decision 0012).
+(`python -m benchmarks drift`, decision 0012).
 
 Shape letters: P products or vehicles, D dimensions.
 """

@@ -88,8 +88,8 @@ def _drift(page: StatusPage) -> list[str]:
         found.append(
             f"Vectors are compared with {vectors['reference']}, which did not know "
             f"{percent(vectors['new_evidence'])} of the events of today. So far apart, a cosine of "
-            f"{limits['min_cosine']:.3f}, {percent(limits['min_overlap'])} of the neighbours and a change of the median "
-            f"norm by {signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
+            f"{limits['min_cosine']:.3f}, {percent(limits['min_overlap'])} of the neighbours and a change of the "
+            f"median norm by {signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
         )
         for kind, d in vectors["kinds"].items():
             found.append(

@@ -130,12 +130,13 @@ def test_what_is_a_defect_in_a_week_is_none_with_ten_times_the_evidence():
     assert "mean cosine" in " ".join(_drift(_exchanged(1.0), new_evidence=0.9).breaks)
 
 
-def test_evidence_that_only_adds_up_is_no_drift_however_much_of_it_is_new():
+def test_the_cosine_of_evidence_that_only_adds_up_is_allowed_however_much_of_it_is_new():
     rng = np.random.default_rng(5)
     for known in (0.98, 0.6, 0.1):
         old = rng.normal(size=(400, 64)) * np.sqrt(known)
         whole = old + rng.normal(size=(400, 64)) * np.sqrt(1 - known)
-        assert _drift(whole, old=old, new_evidence=1 - known).breaks == ()
+        found = _drift(whole, old=old, new_evidence=1 - known)
+        assert not any("mean cosine" in sentence for sentence in found.breaks), found
 
 
 def test_a_reference_that_knew_nothing_cannot_be_compared_with():
