@@ -1,6 +1,6 @@
 """How far healthy fits of one store lie apart, and what the limits of embedding drift tell from them.
 
-`python -m benchmarks.drift` reads the newest week of GNN_STATE_DIR (`gnn demo`, or `gnn load` and `gnn run`) and fits
+`python -m benchmarks drift` reads the newest week of GNN_STATE_DIR (`gnn demo`, or `gnn load` and `gnn run`) and fits
 the graph model with that week's number of steps: on everything, and on what came before the newest share of its events.
 Against each of these the vectors are judged as fitted, and broken on purpose.
 """

@@ -127,9 +127,11 @@ def monitoring_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             qa = _qa(week, rows, source)
             return rows.select(COMPARED_COLUMNS).to_pandas(), qa
 
-        tables, qa = zip(listed(served.sql, served.sql.name), listed(served.policy, served.source), strict=True)
+        before, qa_before = listed(served.sql, served.sql.name)
+        after, qa_after = listed(served.policy, served.source)
+        qa = (qa_before, qa_after)
         found: dict[str, Any] = {"state": "compared", "baseline": served.sql.name, "policy": served.source}
-        found |= compare_lists(*tables).as_json()
+        found |= compare_lists(before, after).as_json()
         found["qa"] = dict(zip(("served", "shadow"), qa, strict=True))
         artifact = week.write(
             "shadow_comparison",

@@ -137,17 +137,15 @@ class MonitoringSettings:
     """A distribution has moved when it did so by more than chance does with this probability."""
     reference_weeks: int
     """Weeks before the one that is looked at, against which it is compared."""
-    max_cosine_loss: float
-    """What the mean cosine of vectors with those of the reference, after the best rotation, may fall short of 1."""
-    max_cosine_loss_new: float
-    """Beside it, for all events being new to the reference; a share of them in proportion."""
+    min_aligned_cosine: float
+    """Mean cosine of vectors with those of the reference, after the best rotation, over √share of known events."""
     min_neighbours_kept: float
     """Nearest neighbours that a product keeps, as a share of those that healthy fits keep: 1 − √share of new events."""
     neighbours: int
     drift_sample: int
     """Products compared by neighbourhood; more cost time and move the mean little."""
     max_norm_change: float
-    """Relative change of the median norm of vectors; as much again for every doubling of the events."""
+    """Relative change of the median norm of vectors; as much again for every doubling of the events, as of its PSI."""
     min_cold_coverage: float
     max_fallback_share: float
     max_shared_products: float
@@ -175,8 +173,7 @@ class MonitoringSettings:
         for name in ("max_norm_change", "min_part_types_per_list", "min_intra_list_distance"):
             at_least(self, name, 0)
         for name in (
-            "max_cosine_loss",
-            "max_cosine_loss_new",
+            "min_aligned_cosine",
             "min_neighbours_kept",
             "min_cold_coverage",
             "max_fallback_share",

@@ -6,7 +6,7 @@ come from (the assets).
 Two fits of one store differ by what the newer one has learned since, and that is no defect. So every limit is one for
 the share of the newer fit's events that the older one did not know: about 2 % in a week, a third and more between the
 model that gate 1 judged and the one that is served first. How healthy fits move with that share is measured
-(`python -m benchmarks.drift`, decision 0012).
+(`python -m benchmarks drift`, decision 0012).
 
 Shape letters: P products or vehicles, D dimensions.
 """
@@ -43,6 +43,7 @@ class Limits:
     min_overlap: float
     max_norm_ratio: float
     """Of the median norms, the larger over the smaller."""
+    max_norm_psi: float
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,16 @@ class EmbeddingDrift:
 def allowed(new_evidence: float, settings: MonitoringSettings) -> Limits:
     """The limits between fits of which the newer knows that share of events more, in [0, 1).
 
-    Of their neighbours healthy fits keep 1 − √share; their cosine falls in proportion to it; and norms carry the amount
-    of evidence, so that they may change once more with every doubling of the events.
+    A vector that were nothing but the sum of its evidence would keep a cosine of √(1 − share), since what came later is
+    independent of what came before; what evidence agrees on adds to it. Of their neighbours healthy fits keep about
+    1 − √share. Norms carry the amount of evidence: they may change once more with every doubling of the events.
     """
+    doublings = -math.log2(1 - new_evidence)
     return Limits(
-        min_cosine=1 - settings.max_cosine_loss - settings.max_cosine_loss_new * new_evidence,
+        min_cosine=settings.min_aligned_cosine * math.sqrt(1 - new_evidence),
         min_overlap=settings.min_neighbours_kept * (1 - math.sqrt(new_evidence)),
-        max_norm_ratio=(1 + settings.max_norm_change) ** (1 - math.log2(1 - new_evidence)),
+        max_norm_ratio=(1 + settings.max_norm_change) ** (1 + doublings),
+        max_norm_psi=settings.psi_alarm * (1 + doublings),
     )
 
 
@@ -134,8 +138,8 @@ def _breaks(kind: str, found: VectorDrift, limits: Limits, settings: MonitoringS
             f"{signed_percent(most - 1 if ratio > 1 else 1 / most - 1)}."
         )
     chance = psi_by_chance(found.entities, found.entities, settings.psi_bins, settings.drift_confidence)
-    if kind == PRODUCTS and found.norm_psi > max(settings.psi_alarm, chance):
-        broken.append(f"{kind}: the PSI of norms is {found.norm_psi:.3f}, above {settings.psi_alarm:g}.")
+    if kind == PRODUCTS and found.norm_psi > max(limits.max_norm_psi, chance):
+        broken.append(f"{kind}: the PSI of norms is {found.norm_psi:.3f}, above {limits.max_norm_psi:.3f}.")
     if found.aligned_cosine < limits.min_cosine:
         broken.append(
             f"{kind}: the mean cosine after the best rotation is {found.aligned_cosine:.3f}, below "

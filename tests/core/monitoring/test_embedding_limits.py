@@ -103,27 +103,40 @@ def test_limits_come_from_the_settings():
 
 
 def test_limits_by_hand():
-    found = allowed(0.36, dataclasses.replace(LIMITS, max_cosine_loss=0.1, max_cosine_loss_new=0.5,
-                                              min_neighbours_kept=0.5, max_norm_change=0.25))  # fmt: skip
-    assert found.min_cosine == pytest.approx(1 - 0.1 - 0.18)
+    given = dataclasses.replace(
+        LIMITS, min_aligned_cosine=0.9, min_neighbours_kept=0.5, max_norm_change=0.25, psi_alarm=0.25
+    )
+    found = allowed(0.36, given)
+    assert found.min_cosine == pytest.approx(0.9 * 0.8)
     assert found.min_overlap == pytest.approx(0.5 * (1 - 0.6))
-    # Events have grown to 1 / .64 of what they were: .64 doublings.
-    assert found.max_norm_ratio == pytest.approx(1.25 ** (1 + np.log2(1 / 0.64)))
-    same = allowed(0.0, LIMITS)
-    assert (same.min_overlap, same.max_norm_ratio) == (LIMITS.min_neighbours_kept, 1 + LIMITS.max_norm_change)
+    # Events have grown to 1 / .64 of what they were.
+    doublings = np.log2(1 / 0.64)
+    assert found.max_norm_ratio == pytest.approx(1.25 * 1.25**doublings)
+    assert found.max_norm_psi == pytest.approx(0.25 * (1 + doublings))
+    same = allowed(0.0, given)
+    assert dataclasses.astuple(same) == (0.9, 0.5, 1.25, 0.25)
 
 
 def test_what_is_a_defect_in_a_week_is_none_with_ten_times_the_evidence():
     rng = np.random.default_rng(4)
-    centred = OLD - OLD.mean(axis=0)
-    moved = 1.5 * (OLD + 1.3 * centred.std() * rng.normal(size=OLD.shape))
+    moved = 1.5 * (OLD + 1.3 * OLD.std() * rng.normal(size=OLD.shape))
     week, tenfold = _drift(moved), _drift(moved, new_evidence=0.9)
-    assert len(week.breaks) == 3
+    for words in ("median norm", "mean cosine", "nearest neighbours"):
+        assert words in " ".join(week.breaks)
     assert tenfold.breaks == ()
     assert tenfold.kinds == week.kinds
     assert tenfold.as_json()["new_evidence"] == 0.9
     # Even so far apart, vectors of other products are none of these.
     assert "mean cosine" in " ".join(_drift(_exchanged(1.0), new_evidence=0.9).breaks)
+
+
+def test_the_cosine_of_evidence_that_only_adds_up_is_allowed_however_much_of_it_is_new():
+    rng = np.random.default_rng(5)
+    for known in (0.98, 0.6, 0.1):
+        old = rng.normal(size=(400, 64)) * np.sqrt(known)
+        whole = old + rng.normal(size=(400, 64)) * np.sqrt(1 - known)
+        found = _drift(whole, old=old, new_evidence=1 - known)
+        assert not any("mean cosine" in sentence for sentence in found.breaks), found
 
 
 def test_a_reference_that_knew_nothing_cannot_be_compared_with():
