@@ -57,6 +57,8 @@ class Weekly:
     """Why the training's pod was not placed before there was a GPU."""
     pods: list[Any]
     """Every pod of the run, steps and the run's own, as they were at its end."""
+    published: dict[str, Any] | None
+    """What the live table held then."""
 
 
 @pytest.fixture(scope="session")
@@ -76,4 +78,4 @@ def weekly(stack: Stack) -> Weekly:
     waited_for = wait_for("the training's pod to wait for a GPU", waiting, 900, every=3)
     stack.space.gpus(1, ACCELERATOR)
     status = stack.end_of(run, 1200)
-    return Weekly(run, status, waited_for, stack.space.pods(f"dagster/run-id={run}"))
+    return Weekly(run, status, waited_for, stack.space.pods(f"dagster/run-id={run}"), stack.published())

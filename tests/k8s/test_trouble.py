@@ -6,7 +6,8 @@ from tests.fixtures.chart import manifests
 from tests.k8s.cluster import wait_for
 from tests.k8s.stack import SHARDED
 
-pytestmark = [pytest.mark.k8s, pytest.mark.slow, pytest.mark.timeout(1200)]
+# The first one that runs raises the platform and publishes a week before it begins.
+pytestmark = [pytest.mark.k8s, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture

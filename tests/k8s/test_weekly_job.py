@@ -17,7 +17,7 @@ def asks(pod, resource):
 
 def test_the_week_is_published_from_pods(stack, weekly):
     assert weekly.status == "SUCCESS", stack.story(weekly.run)
-    published = stack.published()
+    published = weekly.published
     assert published["run_id"] == weekly.run
     assert published["users"] > 0
     assert published["rows"] >= 3 * published["users"]
