@@ -92,7 +92,7 @@ def serving_metrics(
         products=len(shown),
         catalogue_coverage=len(shown) / eligible_products,
         gini=gini(per_product),
-        shared_products=shared_products(shown.to_numpy(dtype=np.int64), lists.ngroups, len(rows)),
+        shared_products=shared_products(np.asarray(shown, dtype=np.int64), lists.ngroups, len(rows)),
         part_types_per_list=float(lists["part_type"].nunique().mean()),
         intra_list_distance=None if vectors is None else intra_list_distance(rows, *vectors),
         cold_coverage=cold_served / cold_users if cold_users else None,
