@@ -38,6 +38,8 @@ from gnn_core.stores.public.tables import PublicStore
 
 LAST_ITEM = "_last_item"
 """NAME_last_item names the protocol on NAME_sequences."""
+REFIT = "_refit"
+"""NAME_last_item_refit: the same, where what is judged trains on the validation items too."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,22 @@ def load_published(
     *,
     overlays: Sequence[Path | Mapping[str, Any]] = (),
     seed: int = 7,
-    refit: bool = False,
     shuffled: bool = False,
 ) -> Published:
-    """NAME_last_item, or the name of a file with the columns user_id, item_id, split.
+    """NAME_last_item, NAME_last_item_refit, or the name of a file with the columns user_id, item_id, split.
 
     Args:
         name: as above. source: folder of Parquet files.
         config: the base configuration; overlays: laid over it, after the store's profile.
         seed: split only: of the draw of validation pairs.
-        refit: last item only: the test models train on the validation items too.
         shuffled: users' events exchanged within known, validating and judged ones; pairs that a user then knows already
             are not judged.
     Raises:
         DataError: the folder has no such file; ContractError: a file breaks its shape.
     """
-    if name.endswith(LAST_ITEM):
-        base = name.removesuffix(LAST_ITEM)
+    refit = name.endswith(LAST_ITEM + REFIT)
+    if refit or name.endswith(LAST_ITEM):
+        base = name.removesuffix(REFIT).removesuffix(LAST_ITEM)
         sequences, attributes = source / (base + SEQUENCES), source / (base + ATTRIBUTES)
         if not sequences.is_file():
             raise DataError(f"{source} has no {sequences.name}; the protocol {name} reads it.")

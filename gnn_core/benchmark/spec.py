@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gnn_core.benchmark.published import LAST_ITEM, is_split
+from gnn_core.benchmark.published import LAST_ITEM, REFIT, is_split
 from gnn_core.errors import ConfigError, DataError
 from gnn_core.stores.public.load import ATTRIBUTES, EVENTS, SEQUENCES, offered
 
@@ -31,6 +31,8 @@ DEFAULT_STORES = (
     "online_retail_rebuy",
     "beauty_last_item",
     "sports_last_item",
+    "beauty_last_item_refit",
+    "sports_last_item_refit",
     "gowalla",
 )
 """The stores of the targets; those that the folder lacks are named and left out."""
@@ -66,7 +68,8 @@ def kind_of(store: str, source: Path) -> str:
     Raises:
         DataError: the folder has no such data set.
     """
-    if store.endswith(LAST_ITEM) and (source / (store.removesuffix(LAST_ITEM) + SEQUENCES)).is_file():
+    protocol = store.removesuffix(REFIT)
+    if protocol.endswith(LAST_ITEM) and (source / (protocol.removesuffix(LAST_ITEM) + SEQUENCES)).is_file():
         return LAST
     if is_split(source / f"{store}.parquet"):
         return SPLIT
@@ -75,7 +78,7 @@ def kind_of(store: str, source: Path) -> str:
         listed = ", ".join(known) or "none"
         raise DataError(
             f"{source} has no data set {store!r}; it offers: {listed}. A pair of sequences and attributes is also "
-            f"offered as NAME{LAST_ITEM}, invoices as NAME{REBUY}."
+            f"offered as NAME{LAST_ITEM} and NAME{LAST_ITEM}{REFIT}, invoices as NAME{REBUY}."
         )
     return COLD if (source / (store + SEQUENCES)).is_file() and (source / (store + ATTRIBUTES)).is_file() else WARM
 
@@ -105,7 +108,7 @@ def specs(
 
 def files_of(spec: Spec, source: Path) -> list[Path]:
     """The files that a spec reads."""
-    base = spec.store.removesuffix(LAST_ITEM).removesuffix(REBUY)
+    base = spec.store.removesuffix(REFIT).removesuffix(LAST_ITEM).removesuffix(REBUY)
     names = [base + SEQUENCES, base + ATTRIBUTES, base + EVENTS, f"{base}.parquet"]
     return [source / name for name in names if (source / name).is_file()]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, SQL_INTENT, CellFigures, Figures
+from gnn_core.benchmark.published import REFIT
 from gnn_core.benchmark.variants import GRAPH, SQL
 from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.gate import signed_percent
@@ -89,11 +90,18 @@ class ValueTarget:
     goal: float
 
 
+_LAST_ITEMS = (
+    ("beauty_last_item", DOT, 0.080, 0.090),
+    ("sports_last_item", DOT, 0.042, 0.052),
+    ("beauty_last_item", GRAPH, 0.095, 0.105),
+    ("sports_last_item", GRAPH, 0.052, 0.060),
+)
 VALUES = (
-    ValueTarget("beauty_last_item", DOT, "hit_rate_10", 0.080, 0.090),
-    ValueTarget("sports_last_item", DOT, "hit_rate_10", 0.042, 0.052),
-    ValueTarget("beauty_last_item", GRAPH, "hit_rate_10", 0.095, 0.105),
-    ValueTarget("sports_last_item", GRAPH, "hit_rate_10", 0.052, 0.060),
+    *(
+        ValueTarget(f"{cell}{refit}", model, "hit_rate_10", must, goal)
+        for refit in ("", REFIT)
+        for cell, model, must, goal in _LAST_ITEMS
+    ),
     ValueTarget("gowalla", DOT, "recall_20", 0.183, 0.192),
     ValueTarget("gowalla", DOT, "ndcg_20", 0.150, 0.160),
 )
@@ -179,6 +187,7 @@ def _simple_row(figures: Figures) -> Row:
 
 def _value_row(figures: Figures, target: ValueTarget) -> Row:
     kind = "one dot product" if target.model == DOT else "with a sparse item–item term"
+    kind += ", trained on the validation items too" if target.cell.endswith(REFIT) else ""
     name, _, k = target.metric.rpartition("_")
     label = {"hit_rate": "HR", "recall": "Recall", "ndcg": "NDCG"}[name]
     words = (target.cell, f"{label}@{k}, {kind}", f"≥ {target.must:.3f}", f"≥ {target.goal:.3f}")

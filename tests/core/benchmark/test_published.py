@@ -76,7 +76,7 @@ def test_the_validation_item_is_known_but_no_training_data(last_item: Published)
 
 def test_refit_trains_on_the_validation_item_and_never_on_the_last(tmp_path: Path) -> None:
     write_sequences(tmp_path, "tiny", SEQUENCES)
-    test = load_published("tiny_last_item", tmp_path, CONFIG, refit=True).test
+    test = load_published("tiny_last_item_refit", tmp_path, CONFIG).test
     assert history(test, test.train) == {"U1": {10, 11, 12}, "U2": {10, 11, 14}, "U3": {10, 11, 13, 14}}
 
 
