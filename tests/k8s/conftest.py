@@ -78,4 +78,10 @@ def weekly(stack: Stack) -> Weekly:
     waited_for = wait_for("the training's pod to wait for a GPU", waiting, 900, every=3)
     stack.space.gpus(1, ACCELERATOR)
     status = stack.end_of(run, 1200)
-    return Weekly(run, status, waited_for, stack.space.pods(f"dagster/run-id={run}"), stack.published())
+    pods = wait_for("the end of the run's pods", lambda: ended(stack.space.pods(f"dagster/run-id={run}")), 120)
+    return Weekly(run, status, waited_for, pods, stack.published())
+
+
+def ended(pods: list[Any]) -> list[Any] | None:
+    """The pods once none works any more: a run says how it went a moment before its own pod is over."""
+    return None if any(p.status.phase in ("Pending", "Running") for p in pods) else pods
