@@ -8,7 +8,7 @@ from gnn_assets.definitions import build_defs
 from gnn_assets.resources import RAW
 from gnn_core.publishing.state import live_state
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 BEFORE, LATER, WEEK = "2026-02-09", "2026-02-16", "2026-02-23"
 JOBS = [

@@ -15,7 +15,7 @@ from gnn_assets.resources import Platform
 from gnn_core.errors import ProcessLostError
 from tests.fixtures.installation import QUICK
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 WEEK = "2026-02-23"
 TRAINING = {"max_steps": 6, "micro_batches": 2, "validate_every": 2, "checkpoint_every": 2, "process_timeout_s": 600}
