@@ -146,3 +146,21 @@ def test_a_reference_that_knew_nothing_cannot_be_compared_with():
     for none in (-0.1, 1.1, float("nan")):
         with pytest.raises(DataError, match="no share of events"):
             _drift(OLD, new_evidence=none)
+
+
+def test_norms_of_few_products_may_vary_by_chance_and_those_of_vehicles_are_not_judged_by_shape():
+    two_groups = np.where(np.arange(400) % 2, 1.2, 0.85)[:, None]
+    assert any("PSI" in sentence for sentence in _drift(OLD * two_groups).breaks)
+    few = _drift(OLD[:60] * two_groups[:60], IDS[:60])
+    assert few.kinds["products"].norm_psi > LIMITS.psi_alarm
+    assert not any("PSI" in sentence for sentence in few.breaks)
+    before = {"products": (IDS, OLD), "vehicles": (IDS, OLD)}
+    now = {"products": (IDS, OLD), "vehicles": (IDS, OLD * two_groups)}
+    found = embedding_drift(before, now, LIMITS, reference="r", new_evidence=WEEK, seed=1)
+    assert found.kinds["vehicles"].norm_psi > LIMITS.psi_alarm
+    assert not any("PSI" in sentence for sentence in found.breaks)
+
+
+def test_as_many_products_as_neighbours_are_too_few():
+    assert LIMITS.neighbours == 10
+    assert "only 10 are known to both" in _drift(OLD[:10], IDS[:10])

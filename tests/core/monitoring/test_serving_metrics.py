@@ -145,6 +145,10 @@ def test_a_comparison_by_hand():
     assert found.overlap_by_tier == {"cold": 0.5}
     # Of 7 rows each: a, b, c 2/7 → 1/7; x, y, z 0 → 1/7.
     assert found.part_type_shift == pytest.approx(3 / 7)
+    assert (found.same_first, found.products_served, found.products_shadow) == (0.0, 4, 7)
+    assert len(found.largest_shifts) == 5
+    assert ("A", pytest.approx(2 / 7), pytest.approx(1 / 7)) in found.largest_shifts
+    assert "D" not in [name for name, _, _ in found.largest_shifts]  # the only one that did not move
 
 
 def test_rank_correlation_is_the_mean_of_kendalls_tau_of_users():

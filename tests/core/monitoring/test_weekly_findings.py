@@ -86,6 +86,42 @@ def test_a_public_store_is_not_warned_of_what_it_cannot_have():
     assert "vectors" in absent["products_of_a_list_differ"]
 
 
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"cold_coverage": LIMITS.min_cold_coverage}, "cold_users_are_served"),
+        ({"fallback_share": LIMITS.max_fallback_share}, "few_slots_fall_back"),
+        ({"shared_products": LIMITS.max_shared_products}, "lists_are_not_all_alike"),
+        ({"part_types_per_list": LIMITS.min_part_types_per_list}, "lists_hold_several_kinds"),
+        ({"catalogue_coverage": LIMITS.min_catalogue_coverage}, "the_catalogue_is_used"),
+        ({"intra_list_distance": LIMITS.min_intra_list_distance}, "products_of_a_list_differ"),
+    ],
+)
+def test_a_figure_at_its_limit_keeps_it(change, name):
+    assert weekly_findings(GOOD | change, LIMITS)[name].state == OK
+
+
+def test_a_week_without_e_mails_after_weeks_with_them_is_told_from_a_store_without_any():
+    quiet = weekly_findings(GOOD | {"mail": _mail(0, 800, sends=0, buyers=0) | {"reference": {"sends": 9_000}}}, LIMITS)
+    assert quiet["clicks_hold_up"].sentence == "Not applicable: the week has 0 sends, fewer than 1,000."
+    nobody = weekly_findings(GOOD | {"mail": _mail(5, 0)}, LIMITS)["clicks_hold_up"]
+    assert (nobody.state, "nobody did in the weeks before" in nobody.sentence) == (NOT_APPLICABLE, True)
+
+
+def test_the_scores_that_moved_most_are_told_and_chance_moves_none():
+    def found(**by_source):
+        return weekly_findings(GOOD | {"scores": {"by_source": by_source, "why": "w"}}, LIMITS)[
+            "scores_keep_their_distribution"
+        ]
+
+    moved = found(hybrid={"psi": 0.3, "by_chance": 0.01}, sql={"psi": 0.02, "by_chance": 0.01})
+    assert (moved.state, moved.value) == (WARN, 0.3)
+    # .5 is less than chance gives to so few scores, and .3 is more.
+    few = found(hybrid={"psi": 0.5, "by_chance": 0.6}, sql={"psi": 0.3, "by_chance": 0.01})
+    assert (few.state, few.value) == (WARN, 0.3)
+    assert found(hybrid={"psi": 0.5, "by_chance": 0.6}).state == OK
+
+
 def test_few_products_of_a_large_catalogue_are_no_likeness():
     concentrated = weekly_findings(GOOD | {"gini": 0.995, "shared_products": 0.02}, LIMITS)["lists_are_not_all_alike"]
     assert (concentrated.state, "Gini over all products 0.995" in concentrated.sentence) == (OK, True)
