@@ -68,7 +68,7 @@ def test_every_headline_that_a_check_gives_its_alert_is_explained_in_its_row(def
     rows = "\n".join(f"{name} {' '.join(cells)}" for name, cells in ROWS.items())
     texts = [path.read_text() for path in (PROJECT / "gnn_assets" / "checks").glob("*.py")]
     values = [value for text in texts for value in re.findall(r'"headline":(.*?),\n', text, re.DOTALL)]
-    headlines = {line for value in values for line in re.findall(r'"([^"]+ [^"]+)"', value)}
+    headlines = {text for value in values for text in re.findall(r'"([^"]*)"', value) if " " in text}
     assert len(headlines) > 1
     for headline in headlines:
         assert headline in rows, headline
