@@ -63,13 +63,14 @@ def _own(trials: Trials, where: Environment) -> tuple[Trials, Spec]:
     Raises:
         ConfigError: it has none.
     """
+    from gnn_assets.interactions import FACTS
     from gnn_assets.resources import RAW, Platform
 
     # From the defaults, whatever overlay is in use: the search is about leaving them.
     where = replace(where, overlay=None)
     settings = where.settings()
     store = where.artifacts(settings)
-    weeks = [key for key in store.weeks() if key[:1].isdigit() and all(store.exists(key, name) for name in RAW)]
+    weeks = [key for key in store.weeks() if key[:1].isdigit() and all(store.exists(key, n) for n in (*RAW, FACTS))]
     if not weeks:
         raise ConfigError(
             f"{where.state_dir} holds no snapshot of a week; run `gnn run` once, or name a store with --store"

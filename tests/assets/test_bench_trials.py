@@ -9,9 +9,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from gnn_assets.assets.facts import facts_of
 from gnn_assets.cli.main import app
 from gnn_assets.environment import Environment
-from gnn_assets.resources import Platform
+from gnn_assets.interactions import FACTS, as_files
+from gnn_assets.resources import FACT_SECTIONS, Platform
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.errors import ConfigError
 from gnn_core.io.artifacts import parquet_bytes
@@ -92,6 +94,10 @@ def test_a_search_of_the_state_directorys_own_store_reads_its_newest_snapshot(in
     for name in SNAPSHOT_TABLES:
         content = parquet_bytes(store.tables[name])
         artifacts.write(str(settings.store.first_week), f"raw_{name}", {f"{name}.parquet": content})
+    half = CliRunner().invoke(app, ["bench", "search", "--point", "decay_7", "--seeds", "1"])
+    assert (half.exit_code, "holds no snapshot of a week" in half.output) == (1, True)  # tables, and no facts yet
+    week = Platform.of(where).week(str(settings.store.first_week))
+    week.write(FACTS, as_files(facts_of(week)[0].facts), sections=FACT_SECTIONS)
     done = CliRunner().invoke(app, ["bench", "search", "--point", "decay_7", "--seeds", "1"])
     assert done.exit_code == 0, done.output
     assert (where.state_dir / f"searched_{settings.store.name}.yaml").is_file()
