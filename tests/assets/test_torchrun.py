@@ -82,6 +82,7 @@ def test_another_version_in_the_store_than_the_one_written_is_refused(together):
         together("open(answer, 'w').write('v1')")
 
 
+@pytest.mark.slow
 def test_a_step_that_is_stopped_takes_its_processes_along(together, tmp_path):
     def stop(line):
         raise KeyboardInterrupt(line)
