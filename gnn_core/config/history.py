@@ -42,7 +42,7 @@ class HistorySettings:
     hidden_share: float
     """Of each user's pairs, where no earlier window can teach and hidden pairs have to."""
     rank_multiples: tuple[float, ...]
-    """Of the fitted weights, group by group, among which the best ranking of hidden pairs is looked for."""
+    """Of the fitted weights, group by group, among which the best ranking of choices is looked for."""
     rank_rounds: int
     """Over all groups, at most."""
     rank_length: int

@@ -1,11 +1,11 @@
-"""The parts of a history's score, weighed anew by how high hidden pairs rank.
+"""The parts of a history's score, weighed anew by how high what was taken ranks.
 
-What belongs here: a search over multiples of fitted weights, part by part. What does not: the fit (intent.py), which
-pairs are hidden (training/hidden_pairs.py).
+What belongs here: a search over multiples of fitted weights, part by part, from several fits. What does not: the fits
+(intent.py), which choices teach (training/constants.py: earlier windows, or hidden pairs where there is none).
 
 A logit asks for the likelihood of what was taken, and closeness in an inner product is no log likelihood: its few large
-values are cut down, and popularity fills in, where a ranking wants the reverse. Where thousands of hidden pairs can be
-ranked among all products, the ranking itself is asked.
+values are cut down, and popularity fills in, where a ranking wants the reverse. Where enough choices can be ranked,
+the ranking itself is asked.
 
 Shape letters: C choosers, P products, G groups of weights, N taken pairs.
 """
