@@ -1,4 +1,4 @@
-"""The embedded warehouse: one DuckDB file, opened for each operation and closed after it.
+"""The embedded warehouse: one DuckDB file, attached for each operation and detached after it.
 
 What belongs here: the DuckDB side of the Warehouse protocol. What does not: translation of SQL (dialect.py), opening
 and locking the file (duckdb_file.py). Datasets are schemas; TIMESTAMP is TIMESTAMPTZ with the session in UTC.

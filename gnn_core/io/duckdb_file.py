@@ -1,7 +1,9 @@
-"""One DuckDB file: opened for one action, waited for while another process holds it, closed at once.
+"""One DuckDB file: attached for one action, waited for while another process holds it, detached at once.
 
 What belongs here: connections, the wait, the translation of DuckDB's errors. What does not: tables (duckdb.py).
 DuckDB lets one process at a time hold a file; a second one cannot even read. An action is one transaction.
+To start DuckDB costs ten times what attaching a file does, and a week has over a thousand actions, so that an object
+starts it once, in memory, and the file comes and goes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,27 +25,31 @@ from gnn_core.io.arrow_types import missing_dataset
 
 T = TypeVar("T")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 1.0
+_ALIAS = "_warehouse_file"
+# The operating system's lock keeps out other processes only: two objects of this one would both write.
+_HELD_HERE: dict[str, threading.RLock] = {}
 
 
 class DuckDbFile:
-    """Runs actions on a file; `:memory:` keeps one connection for the life of the object."""
+    """Runs actions on a file; `:memory:` keeps its tables for the life of the object."""
 
     def __init__(self, path: str | Path, settings: WarehouseSettings) -> None:
         self._path = str(path)
         self._settings = settings
-        self._lock = threading.RLock()
-        self._kept: duckdb.DuckDBPyConnection | None = None
-        if self._path == ":memory:":
+        self._started: duckdb.DuckDBPyConnection | None = None
+        self._in_memory = self._path == ":memory:"
+        if self._in_memory:
             self._spill = str(Path(tempfile.gettempdir()) / "duckdb-spill")
-            self._kept = self._connect()
+            self._lock = threading.RLock()
         else:
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             self._spill = f"{self._path}.spill"
+            self._lock = _HELD_HERE.setdefault(str(Path(self._path).resolve()), threading.RLock())
 
     @property
     def reserved_names(self) -> frozenset[str]:
         """Names of databases, in lower case: a dataset of that name could not be told from them."""
-        return frozenset({Path(self._path).stem.lower(), "memory", "temp", "system"})
+        return frozenset({_ALIAS, "memory", "temp", "system"})
 
     def size(self) -> dict[str, int]:
         """Bytes on disk by file name; empty for one in memory, or before anything was written."""
@@ -61,7 +67,7 @@ class DuckDbFile:
         wait = _FIRST_WAIT_S
         while True:
             try:
-                return self._once(action)
+                return self._once(label, action)
             except duckdb.Error as error:
                 if not _is_busy(error):
                     raise _translated(error, label) from error
@@ -73,39 +79,65 @@ class DuckDbFile:
             time.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_S)
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(
-            self._path,
-            config={
-                "memory_limit": self._settings.memory_limit,
-                "threads": self._settings.threads,
-                "temp_directory": self._spill,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                # Otherwise an unknown table name finds a Python variable of the caller.
-                "python_enable_replacements": False,
-            },
-        )
-        con.execute("SET TimeZone = 'UTC'")
-        # A library does not draw on its caller's terminal; here it drew through the lines of the weekly job.
-        con.execute("SET enable_progress_bar = false")
-        return con
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._started is None:
+            self._started = duckdb.connect(
+                ":memory:",
+                config={
+                    "memory_limit": self._settings.memory_limit,
+                    "threads": self._settings.threads,
+                    "temp_directory": self._spill,
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                    # Otherwise an unknown table name finds a Python variable of the caller.
+                    "python_enable_replacements": False,
+                },
+            )
+            self._started.execute("SET TimeZone = 'UTC'")
+            # A library does not draw on its caller's terminal; here it drew through the lines of the weekly job.
+            self._started.execute("SET enable_progress_bar = false")
+        return self._started
 
-    def _once(self, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._lock:
-            con = self._kept or self._connect()
+    @contextlib.contextmanager
+    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        con = self._connection()
+        if self._in_memory:
+            yield con
+            return
+        con.execute(f"ATTACH {_text(self._path)} AS {_ALIAS}")
+        try:
+            con.execute(f"USE {_ALIAS}")
+            yield con
+        finally:
+            con.execute("USE memory")
+            con.execute(f"DETACH {_ALIAS}")
+
+    def _once(self, label: str, action: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        with self._held_here(label), self._attached() as con:
+            con.begin()
             try:
-                con.begin()
-                try:
-                    result = action(con)
-                    con.commit()
-                except BaseException:
-                    _rollback(con)
-                    raise
-                return result
-            finally:
-                if con is not self._kept:
-                    con.close()
+                result = action(con)
+                con.commit()
+            except BaseException:
+                _rollback(con)
+                raise
+            return result
+
+    @contextlib.contextmanager
+    def _held_here(self, label: str) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self._settings.busy_retry_s):
+            raise WarehouseBusyError(
+                f"{label}: another thread of this process holds {self._path} and did not let go within "
+                f"{self._settings.busy_retry_s:g} s (warehouse.busy_retry_s)"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _rollback(con: duckdb.DuckDBPyConnection) -> None:
@@ -118,8 +150,6 @@ def _is_busy(error: duckdb.Error) -> bool:
     text = str(error)
     if isinstance(error, duckdb.IOException):
         return "Could not set lock" in text or "being used by another process" in text
-    if isinstance(error, duckdb.ConnectionException):  # another object of this process, with other settings
-        return "different configuration" in text
     return isinstance(error, duckdb.TransactionException) and "conflict" in text.lower()
 
 

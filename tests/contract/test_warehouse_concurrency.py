@@ -116,8 +116,9 @@ def test_a_load_that_breaks_off_leaves_the_old_rows(path, monkeypatch, replace):
             warehouse.load(TABLE, pa.table({"id": [7, 8]}), replace=replace)
         with pytest.raises(WarehouseError, match="move"):
             warehouse.move(TABLE, TableName("work", "copy"))
-    assert warehouse.read(TABLE).to_pylist() == [{"id": 1}]
-    assert warehouse.list_tables("work") == ["t"]
+    after = DuckDbWarehouse(path, warehouse_settings())
+    assert after.read(TABLE).to_pylist() == [{"id": 1}]
+    assert after.list_tables("work") == ["t"]
 
 
 def test_a_process_killed_in_a_load_leaves_the_old_rows(path):
@@ -129,7 +130,35 @@ def test_a_process_killed_in_a_load_leaves_the_old_rows(path):
     assert DuckDbWarehouse(path, warehouse_settings()).read(TABLE).to_pylist() == [{"id": 1}]
 
 
-@pytest.mark.parametrize("name", ["store", "STORE", "memory", "temp", "system"])
+def test_an_action_waits_for_one_of_another_object_and_says_so_when_it_takes_too_long(path):
+    """The operating system's lock does not tell two objects of one process apart."""
+    first, second = (DuckDbWarehouse(path, warehouse_settings(busy_retry_s=0.2)) for _ in range(2))
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay(con):
+        inside.set()
+        assert leave.wait(60)
+
+    thread = threading.Thread(target=lambda: first._file.run("long", stay))
+    thread.start()
+    assert inside.wait(60)
+    with pytest.raises(WarehouseBusyError, match=rf"read work.t: another thread of this process holds {path}.*0\.2 s"):
+        second.read(TABLE)
+    leave.set()
+    thread.join(60)
+    assert second.row_count(TABLE) == 1
+
+
+def test_what_fails_in_an_action_leaves_the_file_free_and_the_object_usable(path):
+    warehouse = DuckDbWarehouse(path, warehouse_settings())
+    for _ in range(2):
+        with pytest.raises(WarehouseError, match="no_such"):
+            warehouse.query("SELECT no_such AS a FROM {t}", tables={"t": TABLE})
+    assert DuckDbWarehouse(path, warehouse_settings()).row_count(TABLE) == 1
+    assert warehouse.row_count(TABLE) == 1
+
+
+@pytest.mark.parametrize("name", ["_warehouse_file", "_Warehouse_File", "memory", "temp", "system"])
 def test_a_dataset_cannot_be_called_like_a_database(path, name):
     with pytest.raises(WarehouseError, match=f"dataset {name}: DuckDB keeps this name"):
         DuckDbWarehouse(path, warehouse_settings()).ensure_dataset(name)
