@@ -1,23 +1,28 @@
 """Does gate 1 tell right from wrong? Planted nulls and planted structures, many seeds, the whole offline loop.
 
 Null: the SQL cascade's own ordering is optimal, so every pass is a false one. Structure: what SQL cannot see is worth a
-stated lift; a pass is right. Prints each seed, then the share of passes with its Wilson interval.
+stated lift; a pass is right. Prints each seed, then the share of passes with its Wilson interval. With --keep FILE a
+trial is written there as soon as it is judged, and one that the same code and settings have judged is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
 import json
 import math
+import multiprocessing
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gnn_core.benchmark.results import code_digest
 from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.graph.split import build_timeline
@@ -95,30 +100,63 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def run(world: World, size: StoreSize, seeds: Sequence[int], overrides: dict[str, Any]) -> list[Trial]:
-    """Judge one store a seed, printing each."""
-    trials = []
-    for seed in seeds:
-        started = time.monotonic()
-        judged = judge_simulated(size, seed, world, overrides)
-        gate = judged.graph
-        trials.append(
-            Trial(
-                seed,
-                gate.verdict,
-                gate.lift,
-                gate.low,
-                gate.high,
-                gate.n_users,
-                max(judged.selection.best_steps),
-                judged.selection.candidate,
-                judged.candidate.verdict,
-                judged.comparison.lift("smoother").estimate,
-                time.monotonic() - started,
-            )
-        )
-        print("  " + " ".join(f"{k}={_shown(v)}" for k, v in vars(trials[-1]).items()), flush=True)
-    return trials
+def run(
+    world: World,
+    size: StoreSize,
+    seeds: Sequence[int],
+    overrides: dict[str, Any],
+    *,
+    processes: int = 1,
+    keep: Path | None = None,
+) -> list[Trial]:
+    """Judge one store a seed, printing each; in order of their seeds, whoever was ready first."""
+    key = _key(world, size, overrides)
+    trials = _kept(keep, key)
+    wanted = [(world, size, seed, overrides) for seed in seeds if seed not in trials]
+    if len(wanted) < len(seeds):
+        print(f"  {len(seeds) - len(wanted)} of them were judged before ({keep})", flush=True)
+    # A new interpreter each: torch and BLAS fix their threads when they start.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_trial, *asked) for asked in wanted]):
+            trial = done.result()
+            trials[trial.seed] = trial
+            if keep:
+                with keep.open("a") as file:
+                    file.write(json.dumps({"key": key, **vars(trial)}) + "\n")
+            print("  " + " ".join(f"{k}={_shown(v)}" for k, v in vars(trial).items()), flush=True)
+    return [trials[seed] for seed in seeds]
+
+
+def _trial(world: World, size: StoreSize, seed: int, overrides: dict[str, Any]) -> Trial:
+    started = time.monotonic()
+    judged = judge_simulated(size, seed, world, overrides)
+    gate = judged.graph
+    return Trial(
+        seed,
+        gate.verdict,
+        gate.lift,
+        gate.low,
+        gate.high,
+        gate.n_users,
+        max(judged.selection.best_steps),
+        judged.selection.candidate,
+        judged.candidate.verdict,
+        judged.comparison.lift("smoother").estimate,
+        time.monotonic() - started,
+    )
+
+
+def _key(world: World, size: StoreSize, overrides: dict[str, Any]) -> str:
+    code = [code_digest(start=f"gnn_core.{module}") for module in ("program.offline", "simulate", "stores.staging")]
+    told = json.dumps([repr(world), repr(size), overrides, CONFIG.read_text(), *code], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _kept(keep: Path | None, key: str) -> dict[int, Trial]:
+    if keep is None or not keep.is_file():
+        return {}
+    rows = [json.loads(line) for line in keep.read_text().splitlines()]
+    return {row["seed"]: Trial(**{k: v for k, v in row.items() if k != "key"}) for row in rows if row["key"] == key}
 
 
 def summary(world: World, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -150,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--max-steps", type=int, default=5, help="training steps at most: 40 stores have to be affordable"
     )
+    parser.add_argument("--processes", type=int, default=1, help="stores judged side by side")
+    parser.add_argument("--keep", type=Path, help="file of judged trials, to go on where a run was stopped")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     worlds = {"null": World.planted_null(), "structure": World.planted_structure(options.lift)}
@@ -160,7 +200,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{world.name}, size {options.size}, {options.seeds} seeds ({dt.date.fromisoformat(str(STORE_END))}):"
             )
             overrides = {"training": {"max_steps": options.max_steps}}
-            found.append(summary(world, run(world, size_of(options.size), range(options.seeds), overrides)))
+            trials = run(
+                world,
+                size_of(options.size),
+                range(options.seeds),
+                overrides,
+                processes=options.processes,
+                keep=options.keep,
+            )
+            found.append(summary(world, trials))
     for row in found:
         print(
             f"{row['world']}: gate 1 passes {row['passes']} of {row['n']} = {row['estimate']:.1%} "
