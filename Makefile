@@ -24,10 +24,10 @@ demo: $(STAMP) ## Simulate a parts store, run it through Dagster from gate 1 to 
 	$(BIN)/gnn demo
 
 test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not emulator and not browser and not k8s and not slow and not real_data"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not emulator and not browser and not k8s and not slow and not real_data"
 
 test-all: $(STAMP) ## Run every test that this machine can run
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 ui: $(STAMP) ## Open Dagster on http://localhost:3000
 	$(BIN)/gnn ui
