@@ -15,7 +15,8 @@ import kubernetes
 import pytest
 
 from tests.k8s.cluster import Namespace, fresh_namespace, wait_for
-from tests.k8s.stack import ACCELERATOR, Stack, raise_stack
+from tests.k8s.raising import ACCELERATOR, raise_stack
+from tests.k8s.stack import Stack
 
 
 def _missing() -> str | None:
