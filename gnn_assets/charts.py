@@ -1,23 +1,22 @@
-"""Small charts for asset metadata, as PNG. The report has its own (gnn_core/evaluation/charts.py)."""
+"""Small charts for asset metadata, as PNG. The report has its own (gnn_core/evaluation/curves.py)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#c8641e", "#6b7280"
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """Loss and validation Recall@10 by step, a line a fit."""
-    figure = Figure(figsize=(8, 3), dpi=110)
+    figure = _figure(8, 3)
     loss, recall = figure.subplots(1, 2)
     for name, history in histories.items():
         measured = [e for e in history if e["loss"] is not None]
@@ -33,7 +32,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> byt
 
 def alpha_curve(curve: Sequence[tuple[float, float]], chosen: float) -> bytes:
     """Validation Recall@10 over α; α = 1 is SQL alone."""
-    figure = Figure(figsize=(5, 3), dpi=110)
+    figure = _figure(5, 3)
     axes = figure.subplots()
     axes.plot([a for a, _ in curve], [r for _, r in curve], marker="o", color=BLUE)
     axes.axvline(chosen, color=ORANGE, linestyle="--", label=f"chosen α = {chosen:g}")
@@ -44,11 +43,18 @@ def alpha_curve(curve: Sequence[tuple[float, float]], chosen: float) -> bytes:
 
 def histogram(values: np.ndarray, label: str) -> bytes:
     """Distribution of a value."""
-    figure = Figure(figsize=(5, 2.5), dpi=110)
+    figure = _figure(5, 2.5)
     axes = figure.subplots()
     axes.hist(values, bins=40, color=BLUE)
     axes.set(xlabel=label, ylabel="rows")
     return _png(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches. Made without pyplot, so it asks for no display."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110)
 
 
 def _png(figure: Figure) -> bytes:

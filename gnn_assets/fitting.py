@@ -2,6 +2,7 @@
 
 What belongs here: the same work in a step's own process and in each of several (torchrun_worker.py); of several, the
 first writes. What does not: which steps there are and what they show (assets/), starting processes (torchrun.py).
+It brings torch, so it is imported by the step that fits, when it fits.
 """
 
 from __future__ import annotations
@@ -82,12 +83,6 @@ FITS: Mapping[str, Callable[[Week, Processes], Artifact | None]] = {
     "gnn_checkpoint": fit_judged,
     "promoted_model": fit_served,
 }
-
-
-def needs_graph(week: Week) -> bool:
-    """Whether promoted_model fits anything: gate 1 has passed a policy that uses the graph."""
-    judged = week.read("eval_report").json("report.json")
-    return decide(Selection.from_json(judged["selection"]), GateVerdict.from_json(judged["decision"])).needs_graph
 
 
 def alone(week: Week, name: str) -> Artifact:

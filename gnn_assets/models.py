@@ -1,9 +1,12 @@
-"""Models from artifacts: read back what an earlier step fitted, or hand a step what it needs to fit."""
+"""Models from artifacts: read back what an earlier step fitted, or hand a step what it needs to fit.
+
+Torch is imported when a graph model is read back, and by no step that reads none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +16,11 @@ from gnn_assets import progress
 from gnn_assets.resources import Week
 from gnn_core.discovery.universal import with_universal
 from gnn_core.errors import ArtifactError
-from gnn_core.evaluation.promotion import Decision
+from gnn_core.evaluation.gate import GateVerdict
+from gnn_core.evaluation.promotion import Decision, decide
 from gnn_core.evaluation.selection import Selection, with_selection
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, parquet_bytes
-from gnn_core.model.recommender import GraphRecommender
 from gnn_core.monitoring.embeddings import Vectors
 from gnn_core.program.offline import FitGraph, MakeSql, hybrid_of
 from gnn_core.recommender import Recommender
@@ -26,7 +29,10 @@ from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.peers import make_peer
 from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.snapshot import Snapshot
-from gnn_core.training.checkpoint import Checkpoint, from_bytes
+
+if TYPE_CHECKING:
+    from gnn_core.model.recommender import GraphRecommender
+    from gnn_core.training.checkpoint import Checkpoint
 
 GRAPH_SECTIONS = ("graph", "paths", "history", "model", "training", "split", "evaluation")
 """Settings that shape a fitted graph model: `split` and `evaluation` say which earlier choices teach its weights."""
@@ -46,13 +52,22 @@ def stored_graphs(week: Week, artifact: Artifact) -> FitGraph:
     """Graph models of the cuts, read back from a checkpoint artifact."""
 
     def of_cut(cut: Cut, train: Snapshot) -> GraphRecommender:
-        return GraphRecommender.from_checkpoint(stored_checkpoint(artifact, cut.name), train, week.settings)
+        return stored_graph(week, artifact, cut.name, train)
 
     return of_cut
 
 
+def stored_graph(week: Week, artifact: Artifact, name: str, train: Snapshot) -> GraphRecommender:
+    """One graph model of an artifact. `train` is the snapshot that it was fitted on."""
+    from gnn_core.model.recommender import GraphRecommender
+
+    return GraphRecommender.from_checkpoint(stored_checkpoint(artifact, name), train, week.settings)
+
+
 def stored_checkpoint(artifact: Artifact, name: str) -> Checkpoint:
     """One checkpoint of an artifact."""
+    from gnn_core.training.checkpoint import from_bytes
+
     return from_bytes(artifact.bytes(f"{name}.safetensors"))
 
 
@@ -106,6 +121,12 @@ def last_week(week: Week, artifact: str, role: str) -> tuple[Checkpoint | None, 
     return stored_checkpoint(found, chosen[-1]), f"warm start from {found.key}, {chosen[-1]}, {found.version[:12]}"
 
 
+def needs_graph(week: Week) -> bool:
+    """Whether promoted_model fits anything: gate 1 has passed a policy that uses the graph."""
+    judged = week.read("eval_report").json("report.json")
+    return decide(Selection.from_json(judged["selection"]), GateVerdict.from_json(judged["decision"])).needs_graph
+
+
 def _sql_version(selection: Selection) -> str:
     return selection.baseline.removeprefix("sql_")
 
@@ -152,7 +173,7 @@ def served_policies(week: Week, snapshot: Snapshot, promoted: Artifact, counted:
         return Served(smoother, sql, None, "smoother")
     if not decision.needs_graph:
         return Served(sql, sql, None, sql.name)
-    fitted = GraphRecommender.from_checkpoint(stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    fitted = stored_graph(week, promoted, "serving", snapshot)
     graph = with_universal(fitted, snapshot, eligible_P, week.settings)
     hybrid = hybrid_of(sql, graph, selection.alpha, snapshot, settings, eligible_P)
     return Served(hybrid, sql, graph, "hybrid")

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
-from dagster_k8s import k8s_job_executor
 
 from gnn_assets import step_pod
 from gnn_core.config import KubernetesSettings, PodSettings
@@ -42,6 +41,8 @@ def executor(settings: KubernetesSettings, assets: Iterable[Any], scratch: str) 
         )
     if not settings.steps_in_pods:
         return dg.in_process_executor
+    from dagster_k8s import k8s_job_executor  # brings the whole client of Kubernetes, which a laptop never calls
+
     return k8s_job_executor.configured(executor_config(settings, known, scratch))
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gnn_assets import fitting, progress
+from gnn_assets import progress
 from gnn_assets.environment import PROJECT
 from gnn_assets.resources import Platform, Week
 from gnn_core.errors import ProcessLostError
@@ -47,6 +47,8 @@ def fit(platform: Platform, week: Week, name: str, say: Callable[[str], None]) -
         ProcessLostError: a process failed or was lost; no artifact was written, and a saved state is kept.
     """
     if week.settings.training.processes == 1:
+        from gnn_assets import fitting  # brings torch, which the parent of several processes does not need
+
         return fitting.alone(week, name)
     return together(platform, week, name, say)
 

@@ -14,7 +14,6 @@ from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.evaluation.canary import leak_canary
 from gnn_core.evaluation.panel import Panel, build_panel
 from gnn_core.evaluation.positives import email_clicks
-from gnn_core.graph.hetero import build_graph
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.scoring.eligibility import eligible_mask
@@ -83,6 +82,8 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
 
         What is served is fitted on a later graph, as of the as-of date (promoted_model).
         """
+        from gnn_core.graph.hetero import build_graph  # brings torch
+
         week = platform.week(context)
         split = week.read("temporal_split")
         snapshot = week.snapshot()
@@ -113,4 +114,6 @@ def graph_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
 
 def _graph_digest(week: Week, cut: Cut) -> Callable[[Snapshot], str]:
     """What the canary watches: the graph as this asset builds it, the cut at the cutoff included."""
+    from gnn_core.graph.hetero import build_graph
+
     return lambda whole: build_graph(whole.before(cut.fitted_before), week.settings.graph).digest()

@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 import pandas as pd
 
-from gnn_assets import fitting, metadata, torchrun
+from gnn_assets import metadata, models, torchrun
 from gnn_assets.assets.candidates import candidates_asset
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
@@ -61,9 +61,11 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         Settings and number of steps are those that were judged; only the data are newer. Without a pass it is SQL.
         """
         week = platform.week(context)
-        if fitting.needs_graph(week):
+        if models.needs_graph(week):
             artifact = torchrun.fit(platform, week, "promoted_model", context.log.info)
         else:
+            from gnn_assets import fitting
+
             artifact = fitting.alone(week, "promoted_model")  # nothing to train, so nothing to share out
         decision = Decision.from_json(artifact.json("decision.json"))
         return dg.MaterializeResult(

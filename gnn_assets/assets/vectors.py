@@ -10,7 +10,6 @@ from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.errors import PublishRefused
 from gnn_core.evaluation.promotion import Decision
-from gnn_core.model.recommender import GraphRecommender
 from gnn_core.publishing import embeddings
 from gnn_core.publishing.state import history, live_state, read_ledger
 from gnn_core.scoring.vectors import vectors_of
@@ -35,7 +34,7 @@ def publish_vectors(week: Week, published_at: dt.datetime) -> tuple[embeddings.L
             "the table of their own run; publish that first"
         )
     snapshot = week.snapshot()
-    model = GraphRecommender.from_checkpoint(models.stored_checkpoint(promoted, "serving"), snapshot, week.settings)
+    model = models.stored_graph(week, promoted, "serving", snapshot)
     vectors = vectors_of(
         model,
         snapshot,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,9 +29,11 @@ from gnn_core.evaluation.evaluate import places, recall_of
 from gnn_core.evaluation.panel import Panel, build_panel
 from gnn_core.graph.interactions import kind_weights
 from gnn_core.graph.split import Cut
-from gnn_core.model.recommender import GraphRecommender
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.snapshot import ORDER, Snapshot, index_of
+
+if TYPE_CHECKING:
+    from gnn_core.model.recommender import GraphRecommender
 
 UNIVERSAL = pa.schema(
     [

@@ -1,7 +1,8 @@
 """The evaluation report: one HTML file that an owner understands in twenty seconds and an engineer can check.
 
-What belongs here: wording, order and formatting. What does not: figures (comparison.py), drawing (charts.py), where the
-file goes (the asset that writes it). The page needs nothing from anywhere else: no script, no font, no image.
+What belongs here: wording, order and formatting. What does not: figures (comparison.py), drawing (charts.py,
+curves.py), where the file goes (the asset that writes it). The page needs nothing from anywhere else: no script, no
+font, no image.
 """
 
 from __future__ import annotations
@@ -249,13 +250,17 @@ def _sign(lift: Lift) -> str:
 
 
 def _alpha(data: ReportData) -> Markup:
+    from gnn_core.evaluation import curves  # brings matplotlib
+
     chosen = data.selection
-    return charts.alpha_chart(chosen.alpha_curve, chosen.alpha, chosen.recalls["smoother"], label(chosen.baseline))
+    return curves.alpha_chart(chosen.alpha_curve, chosen.alpha, chosen.recalls["smoother"], label(chosen.baseline))
 
 
 def _training(data: ReportData) -> Markup | None:
+    from gnn_core.evaluation import curves
+
     steps = [(s.step, s.loss, s.validation_recall_at_10) for s in data.training]
-    return charts.training_chart(steps, data.best_step) if steps else None
+    return curves.training_chart(steps, data.best_step) if steps else None
 
 
 def _metric_label(metric: str) -> str:

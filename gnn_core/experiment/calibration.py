@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its stats load when they are first asked for
 from numpy.typing import NDArray
-from scipy import stats
 
 from gnn_core.config import EvaluationSettings, ExperimentSettings, Gate1Settings
 from gnn_core.errors import ShapeError
@@ -64,7 +64,7 @@ class Proportion:
     @classmethod
     def of(cls, hits: int, n: int) -> Proportion:
         """From a count (Wilson 1927)."""
-        z = float(stats.norm.ppf(0.975))
+        z = float(scipy.stats.norm.ppf(0.975))
         p, scale = hits / n, 1 + z**2 / n
         centre = (p + z**2 / (2 * n)) / scale
         reach = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / scale

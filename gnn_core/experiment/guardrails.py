@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
+import scipy  # its stats load when they are first asked for
 
 from gnn_core.evaluation.gate import percent, signed_percent
 from gnn_core.experiment.intervals import RatioLift, lift_of_rates
@@ -99,5 +99,5 @@ def _detectable(lift: RatioLift, direction: int) -> float | None:
     """Change whose interval would exclude 0 with 80 % power, at this standard error."""
     if not lift.se_log:
         return None
-    reach = (stats.norm.ppf((1 + lift.confidence) / 2) + stats.norm.ppf(0.8)) * lift.se_log
+    reach = (scipy.stats.norm.ppf((1 + lift.confidence) / 2) + scipy.stats.norm.ppf(0.8)) * lift.se_log
     return math.expm1(direction * reach)

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its stats load when they are first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 Float = NDArray[np.float64]
 _FAR, _HALVINGS = 60.0, 45
@@ -81,7 +82,7 @@ def log_ratio(mean_t: ArrayLike, var_t: ArrayLike, mean_c: ArrayLike, var_c: Arr
 
 def fixed_bounds(estimate: Float, se: Float, confidence: float) -> tuple[Float, Float]:
     """Two-sided bounds of the log ratio, for one look that was planned beforehand."""
-    z = stats.norm.ppf((1 + confidence) / 2)
+    z = scipy.stats.norm.ppf((1 + confidence) / 2)
     return estimate - z * se, estimate + z * se
 
 
@@ -237,7 +238,7 @@ def _lift(estimate: float | None, centre: float, se: float, confidence: float) -
         return RatioLift(estimate, _expm1(centre), _expm1(centre), None, None, 0.0, confidence)
     low, high = (float(v) for v in fixed_bounds(np.asarray(centre), np.asarray(se), confidence))
     z = centre / se
-    return RatioLift(estimate, _expm1(low), _expm1(high), z, float(2 * stats.norm.sf(abs(z))), se, confidence)
+    return RatioLift(estimate, _expm1(low), _expm1(high), z, float(2 * scipy.stats.norm.sf(abs(z))), se, confidence)
 
 
 def _expm1(value: float) -> float | None:

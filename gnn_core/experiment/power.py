@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy  # its stats load when they are first asked for
 
 from gnn_core.config import ExperimentSettings
 from gnn_core.errors import ConfigError, DataError
@@ -69,10 +69,10 @@ def power_of_rule(
     if information == 0:
         return 0.0
     se = 1 / math.sqrt(information)
-    z = stats.norm.ppf((1 + settings.confidence) / 2)
+    z = scipy.stats.norm.ppf((1 + settings.confidence) / 2)
     bar = max(math.log1p(settings.threshold), z * se)
-    reaches = stats.norm.cdf((math.log1p(lift) - bar) / se)
-    enough = stats.binom.sf(settings.min_control_clickers - 1, max(1, round(n_control)), base_rate)
+    reaches = scipy.stats.norm.cdf((math.log1p(lift) - bar) / se)
+    enough = scipy.stats.binom.sf(settings.min_control_clickers - 1, max(1, round(n_control)), base_rate)
     quiet = (1 - (1 - settings.confidence) / 2) ** len(GUARDRAILS) * (1 - settings.srm_p_value)
     return float(reaches * enough * quiet)
 
@@ -82,7 +82,7 @@ def users_against_zero(base_rate: float, lift: float, power: float, confidence: 
     each = information_of(base_rate, 1.0, 1.0, lift)
     if each == 0 or lift <= 0:
         raise ConfigError(f"base rate {base_rate} and lift {lift}: both must be above 0, and both rates below 1")
-    needed = (stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(power)) / math.log1p(lift)
+    needed = (scipy.stats.norm.ppf((1 + confidence) / 2) + scipy.stats.norm.ppf(power)) / math.log1p(lift)
     return math.ceil(needed**2 / each)
 
 

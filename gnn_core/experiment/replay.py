@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its stats load when they are first asked for
 from numpy.typing import NDArray
-from scipy import stats
 
 from gnn_core.errors import DataError, ShapeError
 
@@ -143,7 +143,7 @@ def _weights(reward_N: Float, logged_N: Float, target_N: Float) -> Float:
 
 
 def _value(name: str, value: float, se: float, confidence: float, effective: float, rows: int) -> PolicyValue:
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * se
+    reach = float(scipy.stats.norm.ppf((1 + confidence) / 2)) * se
     return PolicyValue(name, value, value - reach, value + reach, confidence, effective, rows)
 
 

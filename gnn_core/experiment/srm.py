@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its stats load when they are first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from gnn_core.errors import DataError
 
@@ -47,7 +47,7 @@ def mismatch_p_values(control: ArrayLike, treatment: ArrayLike, treatment_share:
     expected = (control + treatment) * treatment_share
     spread = expected * (1 - treatment_share)
     chi = np.divide(np.square(treatment - expected), spread, out=np.zeros_like(spread), where=spread > 0)
-    return stats.chi2.sf(chi, df=1)
+    return scipy.stats.chi2.sf(chi, df=1)
 
 
 def check_ratio(control: int, treatment: int, treatment_share: float, limit: float) -> RatioCheck:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,11 @@ from gnn_core.config.learning import GraphSettings
 from gnn_core.contracts import EVENT_TYPES
 from gnn_core.errors import LeakageError
 from gnn_core.graph.copurchase import CoPurchaseCounts
-from gnn_core.graph.hetero import HeteroGraph, Structure, build_graph
 from gnn_core.graph.interactions import MICROS_PER_DAY
 from gnn_core.snapshot import ORDER, Events, Snapshot, index_of, micros
+
+if TYPE_CHECKING:
+    from gnn_core.graph.hetero import HeteroGraph, Structure
 
 log = logging.getLogger(__name__)
 KEY = ["ts", "user_id", "product_id", "kind", "order_id", "quantity"]
@@ -121,6 +124,8 @@ def facts_graph(
         LeakageError: facts and snapshot are of different moments.
         ContractError: a fact names a user or product that the week does not have.
     """
+    from gnn_core.graph.hetero import build_graph  # brings torch
+
     known = with_facts(facts, week)
     counts = CoPurchaseCounts(
         index_of(facts.joint["left_id"], week.product_ids, "joint.left_id"),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its stats load when they are first asked for
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from gnn_core.errors import DataError, ShapeError
 
@@ -117,7 +117,7 @@ def psi_by_chance(n_reference: int, n_current: int, bins: int, confidence: float
         raise DataError(f"PSI: {n_reference} and {n_current} draws are no two samples")
     if bins < 2:
         return 0.0
-    return float(chi2.ppf(confidence, bins - 1) * (1 / n_reference + 1 / n_current))
+    return float(scipy.stats.chi2.ppf(confidence, bins - 1) * (1 / n_reference + 1 / n_current))
 
 
 def category_stability(reference: dict[str, int], current: dict[str, int]) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +20,19 @@ from gnn_core.evaluation.gate import GateVerdict, judge_gate1
 from gnn_core.evaluation.positives import Clicks
 from gnn_core.evaluation.selection import Fitted, Selection, select, with_selection
 from gnn_core.graph.split import Cut, Timeline
-from gnn_core.model.recommender import GraphRecommender
 from gnn_core.recommender import Audience, Recommender
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
 from gnn_core.scoring.peers import make_peer
 from gnn_core.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from gnn_core.model.recommender import GraphRecommender
+
 SQL_VERSIONS = ("v5.17", "v5.18")
 MakeSql = Callable[[str], Recommender]
 """A fresh, unfitted SQL recommender of a version."""
-FitGraph = Callable[[Cut, Snapshot], GraphRecommender]
+FitGraph = Callable[[Cut, Snapshot], "GraphRecommender"]
 """A fitted graph model for a cut: trained here, or read back from a checkpoint."""
 
 
@@ -53,7 +56,7 @@ def train_on_validation(
     train = snapshot.before(cut.fitted_before)
     # The validator sees the window that it stops on and nothing later.
     validator = recall_validator(snapshot.before(cut.end), train, cut, settings, eligible_P)
-    model = GraphRecommender(settings, validator=validator, **options)  # type: ignore[arg-type]
+    model = _unfitted(settings, validator=validator, **options)
     model.fit(train)
     return model
 
@@ -66,9 +69,15 @@ def frozen_steps(best_steps: Sequence[int]) -> int:
 
 def refit(train: Snapshot, steps: int, settings: Settings, **options: object) -> GraphRecommender:
     """The same settings and steps on newer data; nothing is chosen here."""
-    model = GraphRecommender(settings, max_steps=steps, **options)  # type: ignore[arg-type]
+    model = _unfitted(settings, max_steps=steps, **options)
     model.fit(train)
     return model
+
+
+def _unfitted(settings: Settings, **options: object) -> GraphRecommender:
+    from gnn_core.model.recommender import GraphRecommender  # brings torch
+
+    return GraphRecommender(settings, **options)  # type: ignore[arg-type]
 
 
 def fitted_sql(make_sql: MakeSql, train: Snapshot) -> dict[str, Recommender]:

@@ -12,15 +12,18 @@ Shape letters: P products, S segments, A audience rows, U users, O width.
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gnn_core.model.recommender import GraphRecommender
 from gnn_core.publishing.embeddings import AUDIENCE, PRODUCTS, USERS, VEHICLES, Vectors
 from gnn_core.scoring.audience import build_audience, segment_audience
 from gnn_core.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from gnn_core.model.recommender import GraphRecommender
 
 
 def vectors_of(

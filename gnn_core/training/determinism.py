@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that it is there to be found below)
 import torch
 from threadpoolctl import ThreadpoolController
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -22,6 +25,16 @@ def test_torch_and_blas_run_on_the_threads_of_the_setting_and_get_theirs_back(th
             assert blas_threads() == {threads}
         assert torch.get_num_threads() == before
         assert blas_threads() == {3 - threads}
+
+
+def test_every_blas_is_pinned_whatever_was_imported_before():
+    script = (
+        "from gnn_core.training.determinism import _libraries; import scipy.optimize, scipy.stats, threadpoolctl; "
+        "known = {library.filepath for library in _libraries.lib_controllers}; "
+        "print([x['filepath'] for x in threadpoolctl.threadpool_info() if x['filepath'] not in known])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
 def test_the_random_state_is_the_seeds_inside_and_untouched_outside():
