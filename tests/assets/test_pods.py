@@ -2,7 +2,10 @@
 
 import copy
 import re
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -375,6 +378,15 @@ def test_values_config_and_manifests_name_the_same_things():
     named = {settings.step_service_account, *(p.service_account for p in settings.pods.values() if p.service_account)}
     assert named <= accounts
     assert re.search(rf"USER {launcher['security_context']['runAsUser']}\b", containerfile())
+
+
+def test_the_image_keeps_bytecode_of_its_code_and_of_python_itself():
+    compiled = re.search(r"-m compileall .*/opt/app .*", containerfile())
+    assert compiled
+    asked = re.search(r"python -c '(.+?)'", compiled[0])
+    assert asked
+    done = subprocess.run([sys.executable, "-c", asked[1]], capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip(), "os.py").is_file()
 
 
 def test_steps_and_publishers_are_bound_to_no_role():
