@@ -146,6 +146,10 @@ class MonitoringSettings:
     """Products compared by neighbourhood; more cost time and move the mean little."""
     max_norm_change: float
     """Relative change of the median norm of vectors; as much again for every doubling of the events, as of its PSI."""
+    max_vanished: float
+    """Share of the entities that may lose a part of their vector which they had."""
+    max_moved_share: float
+    """How much of what scores differ by may go from some parts of the score to others; beyond it is a warning."""
     min_cold_coverage: float
     max_fallback_share: float
     max_shared_products: float
@@ -175,6 +179,8 @@ class MonitoringSettings:
         for name in (
             "min_aligned_cosine",
             "min_neighbours_kept",
+            "max_vanished",
+            "max_moved_share",
             "min_cold_coverage",
             "max_fallback_share",
             "max_shared_products",

@@ -89,6 +89,20 @@ def rotation_onto(moved_ND: Float, fixed_ND: Float) -> Float:
     return left @ right
 
 
+def steadiest_correlation(old_NK: Float, new_NK: Float) -> float:
+    """Largest correlation of a number with what it was, over the K numbers in both; 0 where none varies in both.
+
+    For numbers with a meaning of their own. What came since may change one of them altogether (what was taken lately),
+    and leaves others nearly as they were (what was ever taken); entities under each other's rows change all alike.
+    """
+    found = 0.0
+    for old_N, new_N in zip(old_NK.T, new_NK.T, strict=False):
+        spread = float(old_N.std() * new_N.std())
+        if spread > 0:
+            found = max(found, float(((old_N - old_N.mean()) * (new_N - new_N.mean())).mean()) / spread)
+    return found
+
+
 def population_stability(reference: Float, current: Float, bins: int) -> float:
     """PSI of a number: Σ (p − q) · log(p / q) over the reference's quantile bins, half a row added to each bin.
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import DataError, ShapeError
-from gnn_core.monitoring.drift import category_stability, population_stability, rotation_onto, vector_drift
+from gnn_core.monitoring.drift import (
+    category_stability,
+    population_stability,
+    rotation_onto,
+    steadiest_correlation,
+    vector_drift,
+)
 
 
 def _vectors(seed, n=300, d=8):
@@ -80,3 +86,13 @@ def test_psi_of_numbers():
     assert population_stability(ties, ties + 1, 10) >= 0.0
     with pytest.raises(DataError, match="current has 0 values"):
         population_stability(reference, np.array([]), 10)
+
+
+def test_the_steadiest_number_by_hand():
+    old = np.array([[1.0, 1.0, 5.0], [2.0, 2.0, 5.0], [3.0, 3.0, 5.0]])
+    # Correlations: −1, ½ · 2/√(2 · 2) = .5, and none where nothing varies.
+    new = np.array([[3.0, 1.0, 1.0], [2.0, 3.0, 2.0], [1.0, 2.0, 3.0]])
+    assert steadiest_correlation(old, new) == pytest.approx(0.5)
+    assert steadiest_correlation(old, old) == pytest.approx(1)
+    assert steadiest_correlation(old[:, 2:], new[:, 2:]) == 0
+    assert steadiest_correlation(old[:, :1], new[:, :1]) == 0
