@@ -125,7 +125,7 @@ def _print_table(week: Week, old: Space, served: Space, new_evidence: float) -> 
     if isinstance(fitted, EmbeddingDrift):
         limits = fitted.limits
         print(f"  allowed: cosine {limits.min_cosine:.3f}, kept {limits.min_overlap:.3f}, norm a factor of "
-              f"{limits.max_norm_ratio:.2f}, norm PSI {limits.max_norm_psi:.3f}")  # fmt: skip
+              f"{limits.max_norm_ratio:.2f}, norms moved {limits.max_norms_moved:.3f}")  # fmt: skip
         for part in fitted.parts:
             print(f"  {part.kind:9s} {part.block:11s} {_figures(part)}")
         for who, of in fitted.shares.items():
@@ -145,8 +145,8 @@ def _figures(part: PartDrift) -> str:
         return part.state
     least = "" if part.steadiest is None else f", steadiest {part.steadiest:.3f}"
     return (
-        f"cosine {d.aligned_cosine:.3f}, kept {d.neighbour_overlap:.3f}, norm {d.norm_change:+.1%}, norm PSI "
-        f"{d.norm_psi:.3f}{least}; {part.appeared} appeared, {part.vanished} vanished"
+        f"cosine {d.aligned_cosine:.3f}, kept {d.neighbour_overlap:.3f}, norm {d.norm_change:+.1%}, norms moved "
+        f"{d.norms_moved:.3f}{least}; {part.appeared} appeared, {part.vanished} vanished"
     )
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from gnn_core.config import MonitoringSettings
 from gnn_core.errors import DataError
@@ -43,11 +44,9 @@ from gnn_core.monitoring.blocks import (
     holds,
     moved_share,
 )  # fmt: skip
-from gnn_core.monitoring.drift import VectorDrift, psi_by_chance, steadiest_correlation, vector_drift
+from gnn_core.monitoring.drift import TWICE, VectorDrift, steadiest_correlation, vector_drift
 
 PRODUCTS = "products"
-"""The kind whose norms are judged by distribution too: those of vehicles lie within a few percent of each other, so
-that the least change moves whole deciles."""
 COMPARED = "compared"
 REFERENCE_ONLY, SERVED_ONLY, NEITHER, FEW = "in the reference only", "in what is served only", "in neither", "too few"
 LOST = "lost"
@@ -62,7 +61,7 @@ class Limits:
     min_overlap: float
     max_norm_ratio: float
     """Of the median norms, the larger over the smaller."""
-    max_norm_psi: float
+    max_norms_moved: float
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def allowed(new_evidence: float, settings: MonitoringSettings) -> Limits:
         min_cosine=settings.min_aligned_cosine * math.sqrt(1 - new_evidence),
         min_overlap=settings.min_neighbours_kept * (1 - math.sqrt(new_evidence)),
         max_norm_ratio=(1 + settings.max_norm_change) ** (1 + doublings),
-        max_norm_psi=settings.psi_alarm * (1 + doublings),
+        max_norms_moved=min(1.0, settings.max_norms_moved * (1 + doublings)),
     )
 
 
@@ -205,9 +204,7 @@ def _compared(
     # Fewer dimensions of a part are zeros in their place: these change no norm, angle or rotation.
     width = max(old_ND.shape[1], new_ND.shape[1])
     old_ND, new_ND = (np.pad(v[both_N], ((0, 0), (0, width - v.shape[1]))) for v in (old_ND, new_ND))
-    found = vector_drift(
-        old_ND, new_ND, neighbours=settings.neighbours, sample=settings.drift_sample, bins=settings.psi_bins, seed=seed
-    )
+    found = vector_drift(old_ND, new_ND, neighbours=settings.neighbours, sample=settings.drift_sample, seed=seed)
     steadiest = steadiest_correlation(old_ND, new_ND) if block == POPULARITY else None
     return PartDrift(kind, block, COMPARED, *counts, found, steadiest)
 
@@ -245,18 +242,22 @@ def _breaks(part: PartDrift, known: int, limits: Limits, settings: MonitoringSet
             f"{name}: the median norm changed by {signed_percent(found.norm_change)}, more than "
             f"{signed_percent(most - 1 if ratio > 1 else 1 / most - 1)}."
         )
+    # Of few entities, as many more as chance allows.
+    chance = float(binom.ppf(settings.drift_confidence, found.entities, limits.max_norms_moved)) / found.entities
+    if found.norms_moved > chance:
+        broken.append(
+            f"{name}: the norm of {percent(found.norms_moved)} changed by more than a factor of {TWICE:.0f} beside the "
+            f"others', more than {percent(chance)}."
+        )
     if part.steadiest is not None:
-        # A handful of numbers with ties. Norms, directions and neighbours among these change with every window: healthy
-        # fits of a store that is mostly browsed had a cosine of .68 and a PSI of 1 with three tenths of the events new.
+        # A handful of numbers with ties. Directions and neighbours among these change with every window: healthy fits
+        # of a store that is mostly browsed had a cosine of .68 with three tenths of the events new.
         if part.steadiest < limits.min_cosine:
             broken.append(
                 f"{name}: the number that changed least has a correlation of {part.steadiest:.3f} with what it was, "
                 f"below {limits.min_cosine:.3f}."
             )
         return broken
-    chance = psi_by_chance(found.entities, found.entities, settings.psi_bins, settings.drift_confidence)
-    if part.kind == PRODUCTS and found.norm_psi > max(limits.max_norm_psi, chance):
-        broken.append(f"{name}: the PSI of norms is {found.norm_psi:.3f}, above {limits.max_norm_psi:.3f}.")
     if found.aligned_cosine < limits.min_cosine:
         broken.append(
             f"{name}: the mean cosine after the best rotation is {found.aligned_cosine:.3f}, below "

@@ -22,7 +22,7 @@ def _turn(seed, d=8):
 
 
 def _drift(old, new, k=10, sample=200):
-    return vector_drift(old, new, neighbours=k, sample=sample, bins=10, seed=1)
+    return vector_drift(old, new, neighbours=k, sample=sample, seed=1)
 
 
 def test_a_space_that_only_turned_has_not_drifted():
@@ -96,3 +96,16 @@ def test_the_steadiest_number_by_hand():
     assert steadiest_correlation(old, old) == pytest.approx(1)
     assert steadiest_correlation(old[:, 2:], new[:, 2:]) == 0
     assert steadiest_correlation(old[:, :1], new[:, :1]) == 0
+
+
+def test_whose_norm_has_moved_is_told_beside_the_median_change():
+    rng = np.random.default_rng(3)
+    old = rng.normal(size=(100, 4))
+    assert _drift(old, 5 * old).norms_moved == 0
+    changed = np.ones((100, 1))
+    changed[:10], changed[10:15], changed[15:30] = 2.1, 0.45, 1.9
+    assert _drift(old, 5 * changed * old).norms_moved == pytest.approx(0.15)
+    begun = old.copy()
+    begun[:10] = 0
+    assert _drift(begun, old).norms_moved == pytest.approx(0.1)
+    assert _drift(begun, begun).norms_moved == 0
