@@ -217,7 +217,7 @@ def _state(block: str, before: str, now: str) -> str:
     """
     if now == TELLS:
         return SERVED_ONLY
-    if now == ZERO and before in (SAME, TELLS):
+    if now == ZERO and before == SAME:
         return LOST
     if before != TELLS:
         return NEITHER
