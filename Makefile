@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export GNN_STATE_DIR ?= $(CURDIR)/.gnn
+STORY ?= lift
 
 .PHONY: help setup demo test test-all ui check format bench clean
 
@@ -20,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 setup: $(STAMP) ## Create .venv with every dependency at its pinned version
 
-demo: $(STAMP) ## Simulate a parts store, run it through Dagster from gate 1 to the rollout, print what came out
-	$(BIN)/gnn demo
+demo: $(STAMP) ## Simulate a parts store, run it from gate 1 to the rollout; STORY=lift, null, harm or regression
+	$(BIN)/gnn demo --story $(STORY)
 
 test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not emulator and not browser and not k8s and not slow and not real_data"

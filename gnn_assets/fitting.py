@@ -74,6 +74,7 @@ def fit_served(week: Week, processes: Processes = ALONE) -> Artifact | None:
         if processes.is_first:
             files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
             files |= models.served_vectors(model, week.snapshot())
+            meta |= models.vector_facts(week, model, week.snapshot())
     if not processes.is_first:
         return None
     return week.write("promoted_model", files, inputs=[report], sections=models.GRAPH_SECTIONS, meta=meta)

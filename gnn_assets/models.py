@@ -21,10 +21,10 @@ from gnn_core.evaluation.promotion import Decision, decide
 from gnn_core.evaluation.selection import Selection, with_selection
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, parquet_bytes
-from gnn_core.monitoring.embeddings import Vectors
+from gnn_core.monitoring.blocks import Space, Vectors, score_shares
 from gnn_core.program.offline import FitGraph, MakeSql, hybrid_of
 from gnn_core.recommender import Recommender
-from gnn_core.scoring.audience import segment_audience
+from gnn_core.scoring.audience import build_audience, segment_audience
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.peers import make_peer
 from gnn_core.scoring.sql_baseline import SqlRecommender
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 GRAPH_SECTIONS = ("graph", "paths", "history", "model", "training", "split", "evaluation")
 """Settings that shape a fitted graph model: `split` and `evaluation` say which earlier choices teach its weights."""
+WITHOUT_HISTORY, WITH_HISTORY = "without a history", "with a history"
+"""Whose scores are taken apart: a user of each make/model, and a sample of those who did something."""
 
 
 def eligible_products(week: Week, snapshot: Snapshot) -> NDArray[np.bool_]:
@@ -88,12 +90,42 @@ def served_vectors(model: GraphRecommender, train: Snapshot) -> dict[str, bytes]
 
 def stored_vectors(artifact: Artifact) -> dict[str, Vectors]:
     """Vectors of an artifact by kind, without the last dimension: a product's bias, and the 1 that meets it."""
-    found = {}
-    for kind in ("products", "vehicles"):
-        table = artifact.table(f"{kind}.parquet")
-        vectors = np.stack(table["vector"].to_numpy(zero_copy_only=False)).astype(np.float64)
-        found[kind] = (table[table.column_names[0]].to_numpy(zero_copy_only=False), vectors[:, :-1])
-    return found
+    found = {kind: _vectors(artifact, kind) for kind in ("products", "vehicles")}
+    return {kind: (ids, values[:, :-1]) for kind, (ids, values) in found.items()}
+
+
+def stored_space(artifact: Artifact) -> Space | None:
+    """Whole vectors of an artifact by kind, what their columns are, and what each part counts for.
+
+    None where it was written before vectors told what they are made of.
+    """
+    meta = artifact.manifest.meta
+    if "blocks" not in meta or "shares" not in meta:
+        return None
+    return Space({kind: _vectors(artifact, kind) for kind in ("products", "vehicles")}, meta["blocks"], meta["shares"])
+
+
+def vector_facts(week: Week, model: GraphRecommender, train: Snapshot) -> dict[str, Any]:
+    """Facts beside vectors, for their reader: which columns are what, and what the score differs by.
+
+    Users with a history are a sample. The terms of their own history that are no inner product are no part of it.
+    """
+    some = np.random.default_rng(week.settings.training.seed).permutation(np.unique(train.events.user_E))
+    asked = {
+        WITHOUT_HISTORY: segment_audience(train),
+        WITH_HISTORY: build_audience(train, np.sort(some[: week.settings.monitoring.drift_sample]))[0],
+    }
+    blocks, product_PO = model.vector_blocks(), model.product_vectors()
+    return {
+        "blocks": blocks,
+        "shares": {who: score_shares(model.user_vectors(users), product_PO, blocks) for who, users in asked.items()},
+    }
+
+
+def _vectors(artifact: Artifact, kind: str) -> Vectors:
+    table = artifact.table(f"{kind}.parquet")
+    values = np.stack(table["vector"].to_numpy(zero_copy_only=False)).astype(np.float64)
+    return table[table.column_names[0]].to_numpy(zero_copy_only=False), values
 
 
 def fit_options(week: Week, name: str, previous: Checkpoint | None) -> dict[str, Any]:

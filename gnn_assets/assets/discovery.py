@@ -12,7 +12,7 @@ from gnn_assets.resources import Platform, Week
 from gnn_core.discovery import cross_vehicle, universal, users
 from gnn_core.discovery.products import similar_products
 from gnn_core.discovery.rules import SIMILARITY_RULES, UNIVERSAL_RULES
-from gnn_core.discovery.space import similarity_space
+from gnn_core.discovery.space import similarity_space, user_parts
 from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.panel import build_panel
 from gnn_core.explanation.evidence import GraphEvidence
@@ -162,11 +162,14 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
         train = snapshot.before(np.datetime64(embeddings.manifest.meta["fitted_before"]))
         audience, row_U = build_audience(train, np.arange(len(train.user_ids)))
         groups = users.group_users(audience, row_U)
-        space_GD = _space(embeddings, "user_vectors.parquet")[groups.row_G]
+        vectors, blocks = _vectors(embeddings, "user_vectors.parquet"), embeddings.manifest.meta["blocks"]
+        parts = user_parts(vectors, blocks)
+        space_GD = similarity_space(vectors, blocks, parts)[groups.row_G]
         nearest = users.nearest_groups(space_GD, week.settings.discovery.similar_users)
         similar = users.similarity_rows(groups, nearest, audience.owns_AS[groups.row_G])
         facts = _look_alike_facts(snapshot, train, groups, nearest, week)
         facts["covered"] = float((nearest.group_GK[:, 0] >= 0).mean())
+        facts["groups"] = len(groups.row_G)
         artifact = week.write(
             "user_similarity",
             {
@@ -181,7 +184,7 @@ def discovery_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDef
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": similar.num_rows,
-                "groups": len(groups.row_G),
+                "compared_by": " and ".join(parts),
                 **plain,
                 "sample": metadata.rows(similar.slice(0, 5).to_pandas()),
                 **metadata.artifact(artifact),
@@ -234,9 +237,12 @@ def _tables(week: Week) -> dict[str, TableName]:
 
 
 def _space(embeddings: Artifact, file: str) -> np.ndarray:
+    return similarity_space(_vectors(embeddings, file), embeddings.manifest.meta["blocks"])
+
+
+def _vectors(embeddings: Artifact, file: str) -> np.ndarray:
     column = embeddings.table(file)["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
-    return similarity_space(vectors, embeddings.manifest.meta["blocks"])
+    return column.flatten().to_numpy().reshape(len(column), -1)
 
 
 def _popularity(train: Snapshot) -> Popularity:

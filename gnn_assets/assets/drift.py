@@ -30,10 +30,11 @@ def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         kinds={"python"},
         owners=OWNERS,
         pool=WAREHOUSE_POOL,
-        code_version="1",
+        code_version="2",
     )
     def embedding_drift(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Norms, directions and neighbourhoods of the model that is to be served, against the one published last.
+        """Norms, directions and neighbourhoods of each part of the vectors that are to be served, against those
+        published last; and which parts the model has weighed otherwise, which is no defect and is told.
 
         Before anything was published it is compared with the model that gate 1 judged, which was fitted a window
         earlier. A retrained space turns: directions are compared after the best rotation, neighbourhoods need none.
@@ -43,12 +44,22 @@ def drift_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefinit
         promoted = week.read("promoted_model")
         content, inputs = _embeddings(week, promoted)
         artifact = week.write("embedding_drift", {"drift.json": json_bytes(content)}, inputs=inputs)
-        kinds = [{"vectors": kind, **values} for kind, values in content.get("kinds", {}).items()]
+        parts = [
+            {"vectors": part["kind"], "part": part["block"], "state": part["state"], **(part["drift"] or {})}
+            for part in content.get("parts", ())
+        ]
+        shares = [
+            {"users": who, "part": name, "reference": of["reference"].get(name), "served": of["served"].get(name)}
+            for who, of in content.get("shares", {}).items()
+            for name in dict.fromkeys((*of["reference"], *of["served"]))
+        ]
         return dg.MaterializeResult(
             metadata={
                 "state": str(content["state"]),
                 "compared_with": str(content.get("reference", "nothing")),
-                "drift": metadata.rows(pd.DataFrame(kinds)),
+                "drift": metadata.rows(pd.DataFrame(parts)),
+                "share_of_the_score": metadata.rows(pd.DataFrame(shares)),
+                "changes": " ".join(content.get("changes", ())) or "none",
                 "new_evidence": float(content.get("new_evidence", 0.0)),
                 "breaks": " ".join(content.get("breaks", ())) or "no limit",
                 **metadata.artifact(artifact),
@@ -103,9 +114,14 @@ def _embeddings(week: Week, promoted: Artifact) -> tuple[dict[str, Any], list[Ar
         known_until = np.datetime64(reference.manifest.meta["fitted_before"])
     else:
         known_until = partitions.as_of_moment(reference.manifest.week)
+    spaces = {artifact.key: models.stored_space(artifact) for artifact in (reference, promoted)}
+    old, new = spaces.values()
+    if old is None or new is None:
+        silent = " and ".join(key for key, space in spaces.items() if space is None)
+        return {"state": f"{silent} was written before vectors told what they are made of"}, [promoted, reference]
     events = week.snapshot().events
     found = compare_vectors(
-        models.stored_vectors(reference), models.stored_vectors(promoted), week.settings.monitoring,
+        old, new, week.settings.monitoring,
         reference=f"{words} ({reference.key})", new_evidence=len(events.between(known_until, None)) / len(events),
         seed=week.settings.training.seed,
     )  # fmt: skip

@@ -87,7 +87,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
             },
             inputs=[checkpoint],
             sections=models.GRAPH_SECTIONS,
-            meta={"fitted_before": str(cut.fitted_before), "blocks": model.vector_blocks()},
+            meta={"fitted_before": str(cut.fitted_before), **models.vector_facts(week, model, train)},
         )
         distinct = len(np.unique(user_AO.round(6), axis=0))
         return dg.MaterializeResult(

@@ -145,7 +145,13 @@ class MonitoringSettings:
     drift_sample: int
     """Products compared by neighbourhood; more cost time and move the mean little."""
     max_norm_change: float
-    """Relative change of the median norm of vectors; as much again for every doubling of the events, as of its PSI."""
+    """Relative change of the median norm of vectors; as much again for every doubling of the events."""
+    max_norms_moved: float
+    """Share of the entities whose norm may change by more than a factor of 2 beside the median's; likewise."""
+    max_vanished: float
+    """Share of the entities that may lose a part of their vector which they had."""
+    max_moved_share: float
+    """How much of what scores differ by may go from some parts of the score to others; beyond it is a warning."""
     min_cold_coverage: float
     max_fallback_share: float
     max_shared_products: float
@@ -175,6 +181,9 @@ class MonitoringSettings:
         for name in (
             "min_aligned_cosine",
             "min_neighbours_kept",
+            "max_norms_moved",
+            "max_vanished",
+            "max_moved_share",
             "min_cold_coverage",
             "max_fallback_share",
             "max_shared_products",

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from gnn_core.errors import ShapeError
 
 PARTS = ("vehicles", "items")
+TASTES = ("items", "spectral")
+"""Parts that hold what a user took, in the order in which they are asked."""
 
 
 def similarity_space(
@@ -43,3 +45,15 @@ def similarity_space(
         # Below this it is the rounding of a factorisation, not a direction.
         units.append(np.divide(block, length, out=np.zeros_like(block), where=length > 1e-6))
     return (np.concatenate(units, axis=1) / np.sqrt(len(parts))).astype(np.float32)
+
+
+def user_parts(vector_NO: NDArray[np.floating], blocks: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """The parts to compare users by: their vehicles, and the first part of their taste that the score gives weight.
+
+    On the users' side a part stands with its weight, and a fit may give the item graph none, because the smooth part of
+    the same graph says it all: every history would be nothing, and nobody like anybody.
+    """
+    for part in TASTES:
+        if part in blocks and np.any(vector_NO[:, slice(*blocks[part])]):
+            return ("vehicles", part)
+    return PARTS

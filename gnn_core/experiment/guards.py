@@ -74,14 +74,20 @@ def qa_guard(failed_rules: list[str] | None) -> Guard:
 
 
 def embedding_guard(drift: Mapping[str, Any] | None) -> Guard:
-    """The vectors that are served, from the content of `embedding_drift`; None = it was not measured."""
+    """The vectors that are served, from the content of `embedding_drift`; None = it was not measured.
+
+    A score whose parts are weighed otherwise is green, and said: nothing is broken, and clicks have their own guard.
+    """
     if drift is None:
         return Guard("embedding drift", NO_DATA, "Embedding drift was not measured.")
     if drift["state"] != COMPARED:
         return Guard("embedding drift", NO_DATA, f"Embedding drift cannot be told: {drift['state']}.")
     if drift["breaks"]:
-        return Guard("embedding drift", RED, f"The vectors have drifted: {' '.join(drift['breaks'])}")
-    return Guard("embedding drift", GREEN, f"The vectors keep their limits, against {drift['reference']}.")
+        return Guard(
+            "embedding drift", RED, f"The vectors have drifted: {' '.join((*drift['breaks'], *drift['changes']))}"
+        )
+    told = " ".join(("", *drift["changes"]))
+    return Guard("embedding drift", GREEN, f"The vectors keep their limits, against {drift['reference']}.{told}")
 
 
 def input_guard(drift: Mapping[str, Any] | None) -> Guard:

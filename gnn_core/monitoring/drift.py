@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from gnn_core.errors import DataError, ShapeError
 
 Float = NDArray[np.float64]
+TWICE = 2.0
+"""Evidence that doubles is the least that is called a change of a norm; scaled vectors are rarely off by less."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class VectorDrift:
     entities: int
     norm_change: float
     """Median norm, new over old, minus 1."""
-    norm_psi: float
-    """PSI of norm over median norm: how the shape of the distribution of norms has changed, whatever its scale."""
+    norms_moved: float
+    """Share of the entities whose own norm changed by more than a factor of 2 beside the median change."""
     aligned_cosine: float
     """Mean cosine of directions from the mean after the best rotation of the new space; 1 = the same space, turned."""
     raw_cosine: float
@@ -45,13 +47,12 @@ class VectorDrift:
         return dataclasses.asdict(self)
 
 
-def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, bins: int, seed: int) -> VectorDrift:
+def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, seed: int) -> VectorDrift:
     """Compare two sets of vectors of the same entities, in the same order.
 
     Args:
         neighbours: K of the overlap, cosine similarity, an entity not being its own neighbour.
         sample: entities whose neighbourhoods are compared; neighbours are looked for among all.
-        bins: of the PSI of norms.
     Raises:
         ShapeError: the two differ in shape.
         DataError: fewer entities than K + 1, or a value that is not finite.
@@ -76,7 +77,7 @@ def vector_drift(old_ND: Float, new_ND: Float, *, neighbours: int, sample: int, 
     return VectorDrift(
         entities=n,
         norm_change=new_median / median - 1,
-        norm_psi=population_stability(old_norm / median, new_norm / new_median, bins),
+        norms_moved=_moved(old_norm, new_norm),
         aligned_cosine=float((old * (new @ rotation_onto(new, old))).sum(axis=1).mean()),
         raw_cosine=float((old * new).sum(axis=1).mean()),
         neighbour_overlap=float(overlap),
@@ -87,6 +88,20 @@ def rotation_onto(moved_ND: Float, fixed_ND: Float) -> Float:
     """(D, D) orthogonal matrix that turns `moved` closest to `fixed` (Schönemann 1966)."""
     left, _, right = np.linalg.svd(moved_ND.T @ fixed_ND)
     return left @ right
+
+
+def steadiest_correlation(old_NK: Float, new_NK: Float) -> float:
+    """Largest correlation of a number with what it was, over the K numbers in both; 0 where none varies in both.
+
+    For numbers with a meaning of their own. What came since may change one of them altogether (what was taken lately),
+    and leaves others nearly as they were (what was ever taken); entities under each other's rows change all alike.
+    """
+    found = 0.0
+    for old_N, new_N in zip(old_NK.T, new_NK.T, strict=False):
+        spread = float(old_N.std() * new_N.std())
+        if spread > 0:
+            found = max(found, float(((old_N - old_N.mean()) * (new_N - new_N.mean())).mean()) / spread)
+    return found
 
 
 def population_stability(reference: Float, current: Float, bins: int) -> float:
@@ -131,6 +146,15 @@ def category_stability(reference: dict[str, int], current: dict[str, int]) -> fl
 def _psi(reference_B: NDArray[Any], current_B: NDArray[Any]) -> float:
     p, q = ((side + 0.5) / (side + 0.5).sum() for side in (current_B, reference_B))
     return float(((p - q) * np.log(p / q)).sum())
+
+
+def _moved(old_N: Float, new_N: Float) -> float:
+    """Share of the entities whose norm changed by more than `TWICE` beside the median change, or from zero."""
+    was_N = old_N > 0
+    ratio_N = new_N[was_N] / old_N[was_N]
+    median = np.median(ratio_N)
+    moved = ((ratio_N > TWICE * median) | (TWICE * ratio_N < median)).sum() + (new_N[~was_N] > 0).sum()
+    return float(moved) / len(old_N)
 
 
 def _unit(vectors_ND: Float) -> Float:

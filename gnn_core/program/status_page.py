@@ -89,13 +89,21 @@ def _drift(page: StatusPage) -> list[str]:
             f"Vectors are compared with {vectors['reference']}, which did not know "
             f"{percent(vectors['new_evidence'])} of the events of today. So far apart, a cosine of "
             f"{limits['min_cosine']:.3f}, {percent(limits['min_overlap'])} of the neighbours and a change of the "
-            f"median norm by {signed_percent(limits['max_norm_ratio'] - 1)} are allowed."
+            f"median norm by {signed_percent(limits['max_norm_ratio'] - 1)} are allowed in each part."
         )
-        for kind, d in vectors["kinds"].items():
-            found.append(
-                f"Vectors of {kind}: median norm {signed_percent(d['norm_change'])}, mean cosine after the best "
-                f"rotation {d['aligned_cosine']:.3f}, {percent(d['neighbour_overlap'])} of the nearest neighbours kept."
+        for part in vectors["parts"]:
+            if (d := part["drift"]) is None:
+                continue
+            which = (
+                f"mean cosine after the best rotation {d['aligned_cosine']:.3f}, "
+                f"{percent(d['neighbour_overlap'])} of the nearest neighbours kept"
+                if part["steadiest"] is None
+                else f"correlation of its steadiest number with what it was {part['steadiest']:.3f}"
             )
+            found.append(
+                f"Vectors of {part['kind']}, {part['block']}: median norm {signed_percent(d['norm_change'])}, {which}."
+            )
+        found += [f"Weighed otherwise. {sentence}" for sentence in vectors["changes"]]
         found += [f"Limit broken. {sentence}" for sentence in vectors["breaks"]]
     if inputs is None:
         found.append("Input drift was not measured.")

@@ -15,7 +15,14 @@ def demo(
     size: Annotated[str, typer.Option(help="tiny, trial or small.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the simulated store.")] = 17,
     story: Annotated[
-        str, typer.Option(help="What is true of the customers: lift, null, harm, or regression (in the rollout).")
+        str,
+        typer.Option(
+            help=(
+                "What is true of the customers: lift goes up the first stages; null and harm are not passed by gate 2, "
+                "so that nothing is rolled out; regression passes it, turns bad in the rollout and is rolled back by "
+                "itself."
+            )
+        ),
     ] = "lift",
 ) -> None:
     """The whole programme on a simulated store: weekly job, gate 1, e-mails, gate 2, shadow, first rollout steps."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gnn_core.discovery.space import similarity_space, user_parts
 from gnn_core.discovery.users import active_share, group_users, look_alikes, nearest_groups, similarity_rows, user_rows
 from gnn_core.errors import DataError, ShapeError
 from gnn_core.scoring.audience import build_audience
@@ -85,3 +86,22 @@ def test_rows_of_users_and_shares():
     assert [r["user_id"] for r in rows] == ["ann", "bob", "cid", "dee", "eve", "gus"]
     assert active_share(np.array([0, 1]), np.array([True, False])) == 0.5
     assert active_share(np.zeros(0, int), np.array([True])) is None
+
+
+def test_users_are_compared_by_the_part_of_their_taste_that_the_score_gives_weight():
+    # Vehicles, item graph, smooth part: one vehicle for all, and a fit that gave the item graph no weight.
+    blocks = {"vehicles": (0, 1), "items": (1, 3), "spectral": (3, 5)}
+    users = np.array([[1.0, 0, 0, 3, 0], [1.0, 0, 0, 2, 0.1], [1.0, 0, 0, 0, 5]])
+    assert user_parts(users, blocks) == ("vehicles", "spectral")
+    near = nearest_groups(similarity_space(users, blocks, user_parts(users, blocks)), 1)
+    assert near.group_GK[:2, 0].tolist() == [1, 0]
+    only_taste = np.where([False, True, True, True, True], users, 0.0)
+    lost = nearest_groups(similarity_space(only_taste, blocks), 1)
+    assert (lost.group_GK == -1).all()
+    kept = nearest_groups(similarity_space(only_taste, blocks, user_parts(only_taste, blocks)), 1)
+    assert kept.group_GK[:2, 0].tolist() == [1, 0]
+    weighed = users + np.array([0, 1.0, 0, 0, 0])
+    assert user_parts(weighed, blocks) == ("vehicles", "items")
+    # Cold users alone, or a model without a smooth part: nothing to choose from.
+    assert user_parts(users[:, :3], {"vehicles": (0, 1), "items": (1, 3), "spectral": (3, 3)}) == ("vehicles", "items")
+    assert user_parts(users[:, :3], {"vehicles": (0, 1), "items": (1, 3)}) == ("vehicles", "items")

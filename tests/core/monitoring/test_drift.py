@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from gnn_core.errors import DataError, ShapeError
-from gnn_core.monitoring.drift import category_stability, population_stability, rotation_onto, vector_drift
+from gnn_core.monitoring.drift import (
+    category_stability,
+    population_stability,
+    rotation_onto,
+    steadiest_correlation,
+    vector_drift,
+)
 
 
 def _vectors(seed, n=300, d=8):
@@ -16,7 +22,7 @@ def _turn(seed, d=8):
 
 
 def _drift(old, new, k=10, sample=200):
-    return vector_drift(old, new, neighbours=k, sample=sample, bins=10, seed=1)
+    return vector_drift(old, new, neighbours=k, sample=sample, seed=1)
 
 
 def test_a_space_that_only_turned_has_not_drifted():
@@ -80,3 +86,26 @@ def test_psi_of_numbers():
     assert population_stability(ties, ties + 1, 10) >= 0.0
     with pytest.raises(DataError, match="current has 0 values"):
         population_stability(reference, np.array([]), 10)
+
+
+def test_the_steadiest_number_by_hand():
+    old = np.array([[1.0, 1.0, 5.0], [2.0, 2.0, 5.0], [3.0, 3.0, 5.0]])
+    # Correlations: −1, ½ · 2/√(2 · 2) = .5, and none where nothing varies.
+    new = np.array([[3.0, 1.0, 1.0], [2.0, 3.0, 2.0], [1.0, 2.0, 3.0]])
+    assert steadiest_correlation(old, new) == pytest.approx(0.5)
+    assert steadiest_correlation(old, old) == pytest.approx(1)
+    assert steadiest_correlation(old[:, 2:], new[:, 2:]) == 0
+    assert steadiest_correlation(old[:, :1], new[:, :1]) == 0
+
+
+def test_whose_norm_has_moved_is_told_beside_the_median_change():
+    rng = np.random.default_rng(3)
+    old = rng.normal(size=(100, 4))
+    assert _drift(old, 5 * old).norms_moved == 0
+    changed = np.ones((100, 1))
+    changed[:10], changed[10:15], changed[15:30] = 2.1, 0.45, 1.9
+    assert _drift(old, 5 * changed * old).norms_moved == pytest.approx(0.15)
+    begun = old.copy()
+    begun[:10] = 0
+    assert _drift(begun, old).norms_moved == pytest.approx(0.1)
+    assert _drift(begun, begun).norms_moved == 0

@@ -94,11 +94,25 @@ def test_drift_that_was_not_measured_is_said():
     assert "Embedding drift was not measured." in shown
     drift = {"state": "compared", "reference": "the model published last", "breaks": ["products: far."],
              "new_evidence": 0.36, "limits": {"min_cosine": 0.72, "min_overlap": 0.2, "max_norm_ratio": 1.44},
-             "kinds": {"products": {"norm_change": 0.1, "aligned_cosine": 0.5, "neighbour_overlap": 0.2}}}  # fmt: skip
+             "changes": ["products, spectral: in the reference only."],
+             "parts": [
+                 {"kind": "products", "block": "items", "steadiest": None,
+                  "drift": {"norm_change": 0.1, "aligned_cosine": 0.5, "neighbour_overlap": 0.2}},
+                 {"kind": "products", "block": "popularity", "steadiest": 0.87,
+                  "drift": {"norm_change": 0.1, "aligned_cosine": 0.5, "neighbour_overlap": 0.2}},
+                 {"kind": "products", "block": "spectral", "steadiest": None, "drift": None}]}  # fmt: skip
     shown = text(render_status(page(embedding_drift=drift)))
     assert "Limit broken. products: far." in shown
     assert "the model published last, which did not know 36% of the events" in shown
-    assert "a cosine of 0.720, 20% of the neighbours and a change of the median norm by +44.0% are allowed" in shown
+    assert (
+        "a cosine of 0.720, 20% of the neighbours and a change of the median norm by +44.0% are allowed in each part"
+        in shown
+    )
+    assert "products, items: median norm +10.0%, mean cosine after the best rotation 0.500, 20%" in shown
+    assert (
+        "products, popularity: median norm +10.0%, correlation of its steadiest number with what it was 0.870" in shown
+    )
+    assert "Weighed otherwise. products, spectral: in the reference only." in shown
 
 
 @pytest.mark.parametrize(
