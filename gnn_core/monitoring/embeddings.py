@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from gnn_core.config import MonitoringSettings
 from gnn_core.errors import DataError
@@ -243,7 +243,9 @@ def _breaks(part: PartDrift, known: int, limits: Limits, settings: MonitoringSet
             f"{signed_percent(most - 1 if ratio > 1 else 1 / most - 1)}."
         )
     # Of few entities, as many more as chance allows.
-    chance = float(binom.ppf(settings.drift_confidence, found.entities, limits.max_norms_moved)) / found.entities
+    chance = (
+        float(scipy.stats.binom.ppf(settings.drift_confidence, found.entities, limits.max_norms_moved)) / found.entities
+    )
     if found.norms_moved > chance:
         broken.append(
             f"{name}: the norm of {percent(found.norms_moved)} changed by more than a factor of {TWICE:.0f} beside the "

@@ -50,11 +50,6 @@ def no_rows(table):
     return table.slice(0, 0)
 
 
-def slow_but_first(cases):
-    first, *others = cases
-    return [first, *(pytest.param(*case, marks=pytest.mark.slow) for case in others)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "asset"), REMOVED.items())
 def test_a_missing_source_table_is_named_with_what_to_do(published_copy, table, asset):
@@ -65,7 +60,8 @@ def test_a_missing_source_table_is_named_with_what_to_do(published_copy, table, 
     assert stopped_before_anything_downstream(printed)
 
 
-@pytest.mark.parametrize(("table", "column"), slow_but_first([("events", "event_name"), *COLUMNS.items()]))
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "column"), [("events", "event_name"), *COLUMNS.items()])
 def test_a_missing_source_column_is_named(published_copy, table, column):
     published_copy.change_source(table, without(column))
     printed = failed_run(published_copy)

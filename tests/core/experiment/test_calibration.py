@@ -61,7 +61,7 @@ def _frame(draws, run, with_history):
     return outcomes, dataclasses.replace(outcomes, users=past)
 
 
-@pytest.mark.parametrize("cuped", [True, False])
+@pytest.mark.parametrize("cuped", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_simulated_procedure_is_the_real_one(cuped):
     chosen = settings(cuped=cuped)
     eta = mixture_for(information_of(0.02, 6_000, 6_000, 0.15), 0.95)

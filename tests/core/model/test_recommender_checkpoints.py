@@ -35,6 +35,7 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path):
     assert [e["step"] for e in resumed.history] == [4, 8, 12]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_remembers_its_best_state_and_patience(tmp_path):
     values = {0: 0.1, 4: 0.9, 8: 0.2, 12: 0.3}
 
