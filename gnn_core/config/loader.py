@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 import functools
@@ -110,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist")
     try:
-        tree = yaml.load(path.read_text(), Loader=_LOADER)
+        tree = copy.deepcopy(_parsed(path.read_text()))
     except yaml.YAMLError as error:
         raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
     if tree is None:
@@ -118,6 +119,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"config file {path} must hold sections, not {type(tree).__name__}")
     return tree
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:
+    """Each step of a week reads the same text again; a change of the file is another text."""
+    return yaml.load(text, Loader=_LOADER)
 
 
 def _merge(tree: dict[str, Any], extra: Mapping[str, Any], origin: str, prefix: str = "") -> None:
