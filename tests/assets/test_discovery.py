@@ -75,6 +75,7 @@ def test_the_first_publish_has_nothing_to_be_compared_with(store):
     assert "nothing was published before" in store.gnn("impact", code=1)
 
 
+@pytest.mark.slow
 def test_the_same_lists_again_take_nothing_from_anyone(published_copy):
     result = execute(published_copy, "recommendation_candidates", "fitment_change_impact")
     assert result.success

@@ -95,6 +95,7 @@ def test_other_settings_make_facts_anew_and_say_so(store):
     assert facts_of(Platform.of(old.environment).week(WEEKS[1]))[0].how == "merged"
 
 
+@pytest.mark.slow
 def test_what_is_fitted_and_scored_reads_its_events_from_the_facts_merged_or_rebuilt(store):
     for key in WEEKS:
         run(store, key)
@@ -123,6 +124,7 @@ def test_merged_facts_have_the_version_of_rebuilt_ones(store):
     assert week_of(store, WEEKS[1]).read("interaction_facts").version == merged.version
 
 
+@pytest.mark.slow
 def test_a_past_week_made_again_with_late_rows_is_right_and_leaves_the_later_one_alone(store):
     for key in WEEKS[:2]:
         run(store, key)

@@ -91,6 +91,7 @@ def test_a_model_fitted_on_everything_is_caught():
     assert result.moved == ("graph",)
 
 
+@pytest.mark.slow
 def test_weights_learned_from_later_choices_are_caught_though_the_graph_is_cut():
     def leaky(whole):
         settings, train = _model_settings(), whole.before(MODEL_CUT.fitted_before)

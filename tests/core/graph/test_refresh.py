@@ -89,6 +89,7 @@ def a_year(tables, every=1):
     return late, merges, pairs
 
 
+@pytest.mark.slow
 def test_a_year_of_merges_with_late_rows_is_a_year_of_rebuilds_edge_for_edge():
     late, merges, pairs = a_year(hand_made(), every=4)
     assert merges == WEEKS

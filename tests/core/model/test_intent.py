@@ -215,6 +215,7 @@ def test_where_neighbours_of_views_are_ordered_they_rank_before_the_views():
     assert boost(got) < boost(prior_weights()) / 2  # what was viewed itself is never taken
 
 
+@pytest.mark.slow
 def test_where_only_popularity_counts_views_are_ignored_and_nothing_gets_worse():
     windows = [planted(seed, follow=0.0) for seed in range(3)]
     got = dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0).by_name)

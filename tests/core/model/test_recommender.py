@@ -28,6 +28,7 @@ def test_the_initialisation_alone_already_carries_taste_over_the_item_graph():
     assert share_of_right_pairs(fitted(max_steps=0), WORLD) > 0.9
 
 
+@pytest.mark.slow
 def test_training_without_factors_finds_it_too():
     plain = {"vehicle_factors": 0, "item_factors": 0, "product_id_embedding": True}
     fast = {"embedding_learning_rate": 0.03, "learning_rate": 0.03, "weight_averaging": 0.5}

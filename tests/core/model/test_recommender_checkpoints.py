@@ -20,6 +20,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_result(tmp_path):
     def kill(step: int, *_) -> None:
         if step == 8:

@@ -55,6 +55,7 @@ def test_a_warm_start_scores_known_vehicles_as_before_where_nothing_else_changed
     assert one == pytest.approx(other, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_moments_of_new_rows_are_dropped_and_others_carried():
     week1 = fitted(max_steps=8).to_checkpoint()
     network = Network(plan_of(grown_world()).sizes, small_settings().model)

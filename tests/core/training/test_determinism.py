@@ -27,6 +27,7 @@ def test_torch_and_blas_run_on_the_threads_of_the_setting_and_get_theirs_back(th
         assert blas_threads() == {3 - threads}
 
 
+@pytest.mark.slow
 def test_every_blas_is_pinned_whatever_was_imported_before():
     script = (
         "from gnn_core.training.determinism import _libraries; import scipy.optimize, scipy.stats, threadpoolctl; "
