@@ -23,8 +23,11 @@ from tests.k8s.stack import Stack
 CLAIM = "gnn-training"
 SECRET = "dagster-postgresql-secret"
 ACCELERATOR = ("cloud.google.com/gke-accelerator", "nvidia-tesla-t4")
-STARVING = "520Mi"
-"""Memory in which a step can begin, with torch in it, and no training can go on."""
+STARVING = "800Mi"
+"""Memory in which a step can begin, with torch in it."""
+TOO_LARGE = {"embedding_dim": 4096, "hidden_dim": 16384}
+"""A network of some gigabytes. A limit just below what a small one takes kills nobody: pages of libraries are dropped
+and read again, for as long as the pod may live."""
 WAITED_FOR = {"requests": {"cpu": "100m"}}
 """Of what steps wait for: without a request it gets a core only when no step wants one."""
 NOBODY = 65534
@@ -288,7 +291,7 @@ def overlays(namespace: str) -> dict[str, dict[str, Any]]:
     profile = {k: dict(v) for k, v in store_profile("tiny", 17).items()}
     production = _laid_over(shipped, changes, profile)
     starving = {"pods": {**pods, "train": {**pods["train"], "memory": STARVING}}}
-    return {"production": production, "starving": _laid_over(production, {"kubernetes": starving})}
+    return {"production": production, "starving": _laid_over(production, {"kubernetes": starving, "model": TOO_LARGE})}
 
 
 def _laid_over(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
