@@ -98,7 +98,7 @@ def build_defs(where: Environment) -> dg.Definitions:
     )
     steps = [*(platform.assets or ()), *(platform.asset_checks or ())]
     # The executor of every job that names none, which is each of ours.
-    where_steps_run = executor(settings.kubernetes, steps, str(where.training_dir))
+    where_steps_run = executor(settings.kubernetes, steps, str(where.training_dir), where.name)
     return dg.Definitions.merge(platform, dg.Definitions(executor=where_steps_run))
 
 

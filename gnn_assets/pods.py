@@ -23,13 +23,16 @@ GPU = "nvidia.com/gpu"
 SCRATCH = "scratch"
 
 
-def executor(settings: KubernetesSettings, assets: Iterable[Any], scratch: str) -> dg.ExecutorDefinition:
+def executor(
+    settings: KubernetesSettings, assets: Iterable[Any], scratch: str, environment: str
+) -> dg.ExecutorDefinition:
     """The executor of every job: in process, or a pod a step.
 
     Args:
         settings: the `kubernetes:` section.
         assets: assets and asset checks of the platform.
         scratch: folder in a pod where a training leaves what it resumes from.
+        environment: GNN_ENV of the run.
     Raises:
         ConfigError: `kubernetes.steps` names a step that does not exist.
     """
@@ -43,7 +46,7 @@ def executor(settings: KubernetesSettings, assets: Iterable[Any], scratch: str) 
         return dg.in_process_executor
     from dagster_k8s import k8s_job_executor  # brings the whole client of Kubernetes, which a laptop never calls
 
-    return k8s_job_executor.configured(executor_config(settings, known, scratch))
+    return k8s_job_executor.configured(executor_config(settings, known, scratch, environment))
 
 
 def step_names(assets: Iterable[Any]) -> list[str]:
@@ -56,27 +59,33 @@ def _ops(node: Any) -> Iterable[str]:
     return [node.name] if isinstance(node, dg.OpDefinition) else [op.name for op in node.iterate_op_defs()]
 
 
-def executor_config(settings: KubernetesSettings, steps: Iterable[str], scratch: str) -> dict[str, Any]:
-    """Configuration of `k8s_job_executor`; what it leaves out (volumes, environment) a pod has from its run."""
+def executor_config(
+    settings: KubernetesSettings, steps: Iterable[str], scratch: str, environment: str
+) -> dict[str, Any]:
+    """Configuration of `k8s_job_executor`; volumes and other variables a pod has from the instance."""
     config: dict[str, Any] = {
         "job_namespace": settings.namespace,
         "service_account_name": settings.step_service_account,
         "max_concurrent": settings.max_concurrent_steps,
         # A run pod that is gone takes its waiting steps along: nobody would read what they find.
         "enable_owner_references": True,
-        "per_step_k8s_config": {step: step_config(settings, settings.pod_of(step), scratch) for step in steps},
+        "per_step_k8s_config": {
+            step: step_config(settings, settings.pod_of(step), scratch, environment) for step in steps
+        },
     }
     if settings.image:
         config["job_image"] = settings.image
     return config
 
 
-def step_config(settings: KubernetesSettings, pod: PodSettings, scratch: str) -> dict[str, Any]:
+def step_config(settings: KubernetesSettings, pod: PodSettings, scratch: str, environment: str) -> dict[str, Any]:
     """What dagster-k8s lays over a step's Job."""
     gpu = {GPU: str(pod.gpu)} if pod.gpu else {}
     container: dict[str, Any] = {
         # Dagster's own command for the step comes behind it, as arguments.
         "command": ["python", "-m", step_pod.__name__],
+        # Tags of a run do not reach its steps: one launched in another environment would be fitted in the instance's.
+        "env": [{"name": "GNN_ENV", "value": environment}],
         "resources": {
             "requests": {"cpu": pod.cpu, "memory": pod.memory, **gpu},
             "limits": {"memory": pod.memory, **gpu},

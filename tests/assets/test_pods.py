@@ -181,6 +181,12 @@ def test_every_asset_and_every_check_of_the_week_gets_a_pod(jobs, tmp_path):
     assert set(jobs) - assets - checks == {RUN, *together, *shards}
 
 
+def test_a_step_runs_in_the_environment_of_its_run(steps):
+    for name, (_, job) in steps.items():
+        last = [e["value"] for e in container(job)["env"] if e["name"] == "GNN_ENV"][-1]
+        assert last == "production", name
+
+
 def test_checks_that_read_the_same_share_a_pod(steps):
     alone = {step for step in steps if step.startswith(("serving_metrics_", "product_similarity_"))}
     assert alone == {"product_similarity_rules", "product_similarity_products_have_neighbours"}
