@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from gnn_assets.environment import Environment
+from gnn_assets.fitting import FROZEN
 from gnn_assets.models import eligible_products, vector_facts
 from gnn_assets.partitions import week_tables
 from gnn_assets.resources import Week
@@ -23,7 +24,7 @@ from gnn_core.errors import DataError
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.monitoring.blocks import BIAS, Space
 from gnn_core.monitoring.embeddings import PRODUCTS, EmbeddingDrift, PartDrift, embedding_drift
-from gnn_core.program.offline import refit
+from gnn_core.program.offline import Frozen, refit
 from gnn_core.scoring.audience import segment_audience
 from gnn_core.snapshot import Snapshot
 
@@ -102,14 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help="shares of the events that the reference does not know")  # fmt: skip
     shares = parser.parse_args(arguments).new
     week = _newest_week()
-    steps = int(week.read("gnn_checkpoint").json("steps.json")["steps"])
+    frozen = Frozen.from_json(week.read("gnn_checkpoint").json(FROZEN))
     snapshot = week.snapshot()
-    served = _space(week, refit(snapshot, steps, week.settings), snapshot)
-    print(f"{week.settings.store.name}, week {week.key}: {len(snapshot.events):,} events, {steps} steps, "
-          f"{int(eligible_products(week, snapshot).sum()):,} eligible products\n")  # fmt: skip
+    served = _space(week, refit(snapshot, frozen, week.settings), snapshot)
+    print(f"{week.settings.store.name}, week {week.key}: {len(snapshot.events):,} events, {frozen.steps} steps, "
+          f"start {frozen.start}, {int(eligible_products(week, snapshot).sum()):,} eligible products\n")  # fmt: skip
     for share in shares:
         before = snapshot.before(_moment(snapshot, share))
-        old = _space(week, refit(before, steps, week.settings), before)
+        old = _space(week, refit(before, frozen, week.settings), before)
         _print_table(week, old, served, 1 - len(before.events) / len(snapshot.events))
 
 

@@ -27,8 +27,8 @@ from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.graph.split import build_timeline
 from gnn_core.io.duckdb import DuckDbWarehouse
-from gnn_core.model.recommender import GraphRecommender
-from gnn_core.program.offline import Judged, choose, frozen_steps, judge, refit, train_on_validation
+from gnn_core.program.offline import Judged, choose, fit_validation, judge, refit, train_on_validation
+from gnn_core.recommender import Recommender
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.simulate import StoreSize, World, simulate, store_profile, write_raw
@@ -75,14 +75,14 @@ def judge_simulated(size: StoreSize, seed: int, world: World, overrides: dict[st
     snapshot = build_snapshot(frames, pd.Timestamp(STORE_END).to_datetime64())
     eligible_P = eligible_mask(snapshot.products, settings.eligibility)
     timeline = build_timeline(pd.Timestamp(STORE_END), settings.split)
-    graphs: dict[str, GraphRecommender] = {}
-    for cut in timeline.validation:
-        graphs[cut.name] = train_on_validation(snapshot, cut, settings, eligible_P)
-    steps = frozen_steps([graphs[cut.name].best_step for cut in timeline.validation])
+    graphs, frozen = fit_validation(
+        timeline.validation,
+        lambda cut, start: train_on_validation(snapshot, cut, settings, eligible_P, start=start),
+    )
 
-    def graph_of(cut: Any, train: Snapshot) -> GraphRecommender:
+    def graph_of(cut: Any, train: Snapshot) -> Recommender:
         if cut.name not in graphs:
-            graphs[cut.name] = refit(train, steps, settings)
+            graphs[cut.name] = refit(train, frozen, settings)
         return graphs[cut.name]
 
     def make_sql(version: str) -> SqlRecommender:

@@ -17,7 +17,7 @@ from gnn_core.discovery.space import similarity_space
 from gnn_core.errors import DataError
 from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.panel import build_panel
-from gnn_core.program.offline import refit
+from gnn_core.program.offline import Frozen, refit
 from gnn_core.scoring.peers.popularity import Popularity
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     eligible_P = models.eligible_products(week, snapshot)
     for cut in (*week.timeline.validation, *week.timeline.test):
         train = snapshot.before(cut.fitted_before)
-        graph = refit(train, 0, settings)
+        graph = refit(train, Frozen(0), settings)
         space_PD = similarity_space(graph.product_vectors(), graph.vector_blocks())
         similar = similar_products(space_PD, train, eligible_P, settings)
         window = universal.basket_window(snapshot, train, cut, similar, eligible_P, settings)

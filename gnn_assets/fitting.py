@@ -10,28 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from gnn_assets import models
 from gnn_assets.resources import Week
 from gnn_core.errors import ArtifactError
 from gnn_core.evaluation.gate import GateVerdict
 from gnn_core.evaluation.promotion import decide
 from gnn_core.evaluation.selection import Selection
+from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, json_bytes
 from gnn_core.model.recommender import GraphRecommender
-from gnn_core.program.offline import frozen_steps, refit, train_on_validation
+from gnn_core.program.offline import Frozen, fit_validation, refit, train_on_validation
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import to_bytes
 from gnn_core.training.distributed import Processes
 
 ALONE = Processes()
+FROZEN = "frozen.json"
+"""Of gnn_checkpoint: what validation says of later fits, and the figures behind it."""
 
 
 def fit_judged(week: Week, processes: Processes = ALONE) -> Artifact | None:
     """gnn_checkpoint: models fitted before each window, to judge by. None in all processes but the first."""
     graph = week.read("hetero_graph")
-    fitted, steps, warm = _fit_cuts(week, week.snapshot())
+    fitted, frozen, warm = _fit_cuts(week, week.snapshot())
     if not processes.is_first:
         return None
     first = next(iter(fitted.values()))
@@ -39,12 +40,18 @@ def fit_judged(week: Week, processes: Processes = ALONE) -> Artifact | None:
         "gnn_checkpoint",
         {
             **{f"{name}.safetensors": to_bytes(model.to_checkpoint()) for name, model in fitted.items()},
-            "steps.json": json_bytes({"steps": steps, "best": {n: m.best_step for n, m in fitted.items()}}),
+            FROZEN: json_bytes(
+                frozen.as_json()
+                | {
+                    "best": {name: model.best_step for name, model in fitted.items()},
+                    "worth": {name: model.worth for name, model in fitted.items() if model.worth},
+                }
+            ),
         },
         inputs=[graph],
         sections=models.GRAPH_SECTIONS,
         meta={
-            "steps": steps,
+            **frozen.as_json(),
             "histories": {name: model.history for name, model in fitted.items()},
             "path_weights": first.path_weights(),
             "warm_start": warm,
@@ -68,8 +75,8 @@ def fit_served(week: Week, processes: Processes = ALONE) -> Artifact | None:
     meta: dict[str, Any] = {"warm_start": "not fitted: no graph model is served"}
     if decision.needs_graph:
         previous, warm = models.last_week(week, "promoted_model", "serving")
-        steps = week.read("gnn_checkpoint").json("steps.json")["steps"]
-        model = refit(week.snapshot(), steps, week.settings, **models.fit_options(week, "serving", previous))
+        frozen = Frozen.from_json(week.read("gnn_checkpoint").json(FROZEN))
+        model = refit(week.snapshot(), frozen, week.settings, **models.fit_options(week, "serving", previous))
         meta = {"warm_start": warm, "device": model.device, "processes": processes.size}
         if processes.is_first:
             files |= {"serving.safetensors": to_bytes(model.to_checkpoint())}
@@ -94,22 +101,22 @@ def alone(week: Week, name: str) -> Artifact:
     return made
 
 
-def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommender], int, dict[str, str]]:
-    """Models by cut name, frozen steps, and how each role started."""
+def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommender], Frozen, dict[str, str]]:
+    """Models by cut name, what is frozen, and how each role started."""
     eligible_P = models.eligible_products(week, snapshot)
-    fitted: dict[str, GraphRecommender] = {}
-    before: dict[np.datetime64, GraphRecommender] = {}
     warm = {}
-    previous, warm["validation"] = models.last_week(week, "gnn_checkpoint", "validation")
-    for cut in week.timeline.validation:
-        options = models.fit_options(week, cut.name, previous)
-        fitted[cut.name] = train_on_validation(snapshot, cut, week.settings, eligible_P, **options)
-        before[cut.fitted_before] = fitted[cut.name]
-    steps = frozen_steps([model.best_step for model in fitted.values()])
+    last, warm["validation"] = models.last_week(week, "gnn_checkpoint", "validation")
+
+    def fit(cut: Cut, start: str | None) -> GraphRecommender:
+        options = models.fit_options(week, cut.name, last)
+        return train_on_validation(snapshot, cut, week.settings, eligible_P, start=start, **options)
+
+    fitted, frozen = fit_validation(week.timeline.validation, fit)
+    before = {cut.fitted_before: fitted[cut.name] for cut in week.timeline.validation}
     previous, warm["test"] = models.last_week(week, "gnn_checkpoint", "test")
     for cut in week.timeline.test:
         if cut.fitted_before not in before:
             options = models.fit_options(week, cut.name, previous)
-            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), steps, week.settings, **options)
+            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), frozen, week.settings, **options)
         fitted[cut.name] = before[cut.fitted_before]
-    return fitted, steps, warm
+    return fitted, frozen, warm

@@ -21,6 +21,7 @@ from gnn_core.benchmark.variants import GRAPH, HISTORY_GRIDS, SQL_MODELS, change
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError
 from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import Frozen, refit
 from gnn_core.recommender import Recommender
 from gnn_core.scoring.peers import make_peer
 from gnn_core.snapshot import Snapshot
@@ -62,16 +63,13 @@ class RankingRun:
         asked = first.sample(STOPPING_USERS, settings.training.seed)
         validated = GraphRecommender(settings, validator=ranking_validator(asked, k=k))
         validated.fit(first.train)
-        steps = validated.best_step
+        frozen = Frozen(validated.best_step, validated.start)
 
         def fit(train: Snapshot) -> Recommender:
-            if train is first.train:
-                return validated
-            model = GraphRecommender(settings, max_steps=steps)
-            model.fit(train)
-            return model
+            return validated if train is first.train else refit(train, frozen, settings)
 
-        return fit, ranking_validator(first, k=k)(validated), {"best_steps": [steps], "steps": steps}
+        chosen = {"best_steps": [validated.best_step], **frozen.as_json()}
+        return fit, ranking_validator(first, k=k)(validated), chosen
 
     def _peer(self, base: str, settings: Settings) -> tuple[Fit, float, Chosen]:
         first, k = self.protocol.validation, self.protocol.k

@@ -31,7 +31,8 @@ from gnn_core.evaluation.selection import smoother_grid
 from gnn_core.graph.split import Cut, build_timeline
 from gnn_core.io.duckdb import DuckDbWarehouse
 from gnn_core.io.warehouse import Warehouse
-from gnn_core.program.offline import frozen_steps, refit, train_on_validation
+from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import fit_validation, refit, train_on_validation
 from gnn_core.recommender import Recommender
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.peers import make_peer
@@ -127,21 +128,20 @@ class StoreRun:
         return self._tested(fit, {"validation_recall": recall, "chosen": chosen})
 
     def _graph(self, settings: Settings) -> tuple[Fit, float, Chosen]:
-        fitted: dict[np.datetime64, Recommender] = {}
-        best_steps, recalls = [], []
-        for window in self.validation:
-            model = train_on_validation(self.snapshot.before(window.cut.end), window.cut, settings, self.eligible_P)
-            fitted[window.cut.fitted_before] = model
-            best_steps.append(model.best_step)
-            recalls.append(recall_of(window.panel, places(window.panel, model, settings)))
-        steps = frozen_steps(best_steps)
+        def fit_window(cut: Cut, start: str | None) -> GraphRecommender:
+            return train_on_validation(self.snapshot.before(cut.end), cut, settings, self.eligible_P, start=start)
+
+        fitted, frozen = fit_validation([window.cut for window in self.validation], fit_window)
+        recalls = [recall_of(w.panel, places(w.panel, fitted[w.cut.name], settings)) for w in self.validation]
+        # Fitted on the same events from the same start with the same steps: the same model.
+        same = {w.cut.fitted_before: fitted[w.cut.name] for w in self.validation if len(fitted) == 1}
 
         def fit(cut: Cut, train: Snapshot) -> Recommender:
-            # Fitted on the same events with the same steps: the same model.
-            known = fitted.get(cut.fitted_before) if len(self.validation) == 1 else None
-            return known if known is not None else refit(train, steps, settings)
+            known = same.get(cut.fitted_before)
+            return known if known is not None else refit(train, frozen, settings)
 
-        return fit, float(np.concatenate(recalls).mean()), {"best_steps": best_steps, "steps": steps}
+        chosen = {"best_steps": [fitted[w.cut.name].best_step for w in self.validation], **frozen.as_json()}
+        return fit, float(np.concatenate(recalls).mean()), chosen
 
     def _chosen(self, variant: Variant, settings: Settings) -> tuple[Fit, float, Chosen]:
         """The first best of a model's grid on validation (one point where it has no grid)."""

@@ -33,6 +33,7 @@ from gnn_core.evaluation.panel import build_panel
 from gnn_core.graph.split import Cut, build_timeline
 from gnn_core.io.duckdb import DuckDbWarehouse
 from gnn_core.model.recommender import GraphRecommender
+from gnn_core.program.offline import fit_validation
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.simulate import simulate, store_profile, write_raw
 from gnn_core.simulate.sizes import STORE_END, size_of
@@ -77,12 +78,16 @@ class ValidationStore:
 
     def fitted(self, settings: Settings) -> list[tuple[Window, GraphRecommender]]:
         """The graph model of each window, stopped early by its Recall@10 there, as the weekly job does it."""
-        found = []
-        for window in self.windows:
-            model = GraphRecommender(settings, validator=panel_validator(window.panel, settings))
+        by_name = {window.cut.name: window for window in self.windows}
+
+        def fit(cut: Cut, start: str | None) -> GraphRecommender:
+            window = by_name[cut.name]
+            model = GraphRecommender(settings, start=start, validator=panel_validator(window.panel, settings))
             model.fit(window.train)
-            found.append((window, model))
-        return found
+            return model
+
+        fitted, _ = fit_validation(self.cuts, fit)
+        return [(window, fitted[window.cut.name]) for window in self.windows]
 
 
 @dataclass(frozen=True)

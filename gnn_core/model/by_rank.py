@@ -37,9 +37,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def weighed_by_rank(
-    windows: Sequence[Window], starts: Sequence[IntentWeights], settings: HistorySettings, *, seed: int
-) -> IntentWeights:
-    """Multiples of fitted weights under which what was taken ranks highest; the first start where none is better.
+    windows: Sequence[Window], starts: Mapping[str, IntentWeights], settings: HistorySettings, *, seed: int
+) -> dict[str, IntentWeights]:
+    """Multiples of fitted weights under which what was taken ranks highest, by the start that they came from.
 
     From each start, group after group takes the multiple of the best recall, for a few rounds or until none is better.
     A gain has not to be beyond chance: the choosers are few, and a search that asked for two standard errors stopped
@@ -48,20 +48,23 @@ def weighed_by_rank(
     Args:
         windows: of earlier choices, or of hidden pairs; every chooser counts once in each.
         starts: weights fitted on the same windows; groups without a weight stay without.
+    Returns:
+        What ranks these choices higher comes first, at a tie the earlier start. Of too few choosers the first start
+        alone, as it is.
     """
+    first = dict([next(iter(starts.items()))])
     if sum(np.count_nonzero(np.diff(window.taken_CP.indptr)) for window in windows) < settings.rank_choosers:
-        return starts[0]  # before anything is made dense
+        return first  # before anything is made dense
     cells = settings.rank_cells // len(windows)
     drawn = [_choosers(window, cells, seed) for window in windows]
-    best, best_C = starts[0], None
-    for start in starts:
+    found: dict[str, tuple[float, IntentWeights]] = {}
+    for name, start in starts.items():
         asked = [_Asked(window, chooser_C, start, settings) for window, chooser_C in zip(windows, drawn, strict=True)]
         if sum(window.n_choosers for window in asked) < settings.rank_choosers:
-            break
-        found, recall_C = _climbed(asked, start, settings)
-        if best_C is None or recall_C.mean() > best_C.mean():
-            best, best_C = found, recall_C
-    return best
+            return first
+        climbed, recall_C = _climbed(asked, start, settings)
+        found[name] = float(recall_C.mean()), climbed
+    return {name: found[name][1] for name in sorted(found, key=lambda name: -found[name][0])}
 
 
 def _climbed(asked: Sequence[_Asked], start: IntentWeights, settings: HistorySettings) -> tuple[IntentWeights, Float]:

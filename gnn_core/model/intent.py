@@ -30,6 +30,8 @@ from gnn_core.snapshot import Int
 
 _PARTS = 4
 SPECTRAL = "spectral"
+JOINT, APART, SMOOTH = "joint", "apart", "smooth"
+"""Fits of the same choices, each a start of the search by rank: see `fit_intent`."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,14 @@ class Window:
 
 def fit_intent(
     windows: list[Window], paths: PathSettings, history: HistorySettings, *, sparse_terms: bool, seed: int
-) -> list[IntentWeights]:
+) -> dict[str, IntentWeights]:
     """Weights under which what users with a past took is most likely; penalties are those of the paths.
 
-    Several answers, the cheapest to serve first. That without the smooth part, which costs the most dimensions. With
-    sparse terms, that of the inner product alone, again without its smooth part, with the terms' weights beside it:
-    both tell much the same, so the first answer leaves the inner product almost no weight, and a search by multiples
-    (by_rank.py) would never find its way from there. And the last one with the smooth part, where windows have one.
+    Several answers, the cheapest to serve first. `joint`: everything but the smooth part, which costs the most
+    dimensions. `apart`, with sparse terms: the inner product alone, again without its smooth part, with the terms'
+    weights beside it. Both tell much the same, so the first answer leaves the inner product almost no weight, and a
+    search by multiples (by_rank.py) would never find its way from there. `smooth`, where windows have a smooth part:
+    the inner product with it.
     """
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
     rng = np.random.default_rng(seed)
@@ -92,13 +95,13 @@ def fit_intent(
         return fit_logit([replace(part, x_RK=part.x_RK[:, column_K]) for part in parts], of, prior, paths)
 
     plain = tuple(name for name in DENSE if name != SPECTRAL)
-    found = [fitted(plain, history.prior_dense) | {SPECTRAL: 0.0}]
+    found = {JOINT: fitted(plain, history.prior_dense) | {SPECTRAL: 0.0}}
     if sparse_terms:
         whole = fitted((*plain, *TERMS), history.prior) | {SPECTRAL: 0.0}
-        found = [whole, whole | found[0]]
+        found = {JOINT: whole, APART: whole | found[JOINT]}
     if any(window.spectral.in_PF.shape[1] for window in windows):
-        found.append(found[0] | fitted(DENSE, history.prior_dense))
-    return [IntentWeights(by_name) for by_name in found]
+        found[SMOOTH] = found[JOINT] | fitted(DENSE, history.prior_dense)
+    return {name: IntentWeights(by_name) for name, by_name in found.items()}
 
 
 def window_choices(

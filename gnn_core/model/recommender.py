@@ -57,6 +57,7 @@ class GraphRecommender:
         settings: Settings,
         *,
         max_steps: int | None = None,
+        start: str | None = None,
         validator: Callable[[Recommender], float] | None = None,
         checkpoint_dir: Path | None = None,
         warm_start: Checkpoint | None = None,
@@ -67,6 +68,8 @@ class GraphRecommender:
         Args:
             settings: whole configuration; `graph`, `model` and `training` are read.
             max_steps: gradient steps, in place of `training.max_steps`; 0 keeps the initialisation.
+            start: fit that the weights of a history start from, of model/intent.py; None = the best by `validator`, or
+                without one by what earlier windows say.
             validator: value of this recommender on validation users, higher is better (Recall@10). With it, training
                 stops early and the best state is kept, the initialisation (step 0) included. Without it, exactly
                 `max_steps` steps are made.
@@ -76,7 +79,7 @@ class GraphRecommender:
         """
         self._settings = settings
         self._max_steps = settings.training.max_steps if max_steps is None else max_steps
-        self._validator, self._progress = validator, progress
+        self._start, self._validator, self._progress = start, validator, progress
         self._checkpoint_dir = checkpoint_dir
         self._warm_start = warm_start if settings.training.keep_embeddings_warm else None
         self._device = pick_device(settings.training.device)
@@ -99,11 +102,18 @@ class GraphRecommender:
         Raises:
             DataError: nothing to learn from.
             DivergedError: training produced a NaN.
-            ArtifactError: the warm start was made with other model settings.
+            ArtifactError: the warm start was made with other model settings, or nothing gives the asked start.
         """
         training = self._settings.training
         with pinned(training.threads, training.seed):
-            plan = build_plan(train, self._settings, self._device, folds=self._max_steps > 0)
+            plan = build_plan(
+                train,
+                self._settings,
+                self._device,
+                start=self._start,
+                value_of=None if self._validator is None else lambda plan: self._untrained(plan, train),
+                folds=self._max_steps > 0,
+            )
             self._set_up(plan, train)
             network = self._network
             assert network is not None
@@ -257,6 +267,20 @@ class GraphRecommender:
         """Kind of device that it is fitted on and scores with, `cpu` or `cuda`: what `auto` came to."""
         return self._device.type
 
+    @property
+    def start(self) -> str:
+        """Fit that the weights of a history come from."""
+        self._fitted()
+        assert self._plan is not None
+        return self._plan.weights.start
+
+    @property
+    def worth(self) -> dict[str, float]:
+        """Of each start among which validation chose: value before any step. Empty where there was no choice."""
+        self._fitted()
+        assert self._plan is not None
+        return dict(self._plan.worth)
+
     def path_weights(self) -> list[dict[str, Any]]:
         """What each path and term counts for in the score: feature, without_history, with_history (None = no part)."""
         self._fitted()
@@ -282,6 +306,7 @@ class GraphRecommender:
             "as_of": str(plan.graph.as_of),
             "path_weights": dict(plan.weights.paths.by_name),
             "intent_weights": dict(plan.weights.intent.by_name),
+            "start": plan.weights.start,
             "best_step": self.best_step,
             "history": [{k: v for k, v in entry.items() if k != "seconds"} for entry in self.history],
         }
@@ -303,7 +328,8 @@ class GraphRecommender:
             raise ArtifactError("checkpoint: made with other model settings; fit again")
         with pinned(settings.training.threads, settings.training.seed):
             meta = checkpoint.meta
-            weights = Weights(PathWeights(meta["path_weights"]), IntentWeights(meta["intent_weights"]))
+            paths, intent = PathWeights(meta["path_weights"]), IntentWeights(meta["intent_weights"])
+            weights = Weights(paths, intent, meta["start"])
             known = from_tensors(checkpoint.part(CONSTANTS))
             plan = build_plan(train, settings, loaded._device, weights=weights, known=known, folds=False)
             if plan.graph.digest() != checkpoint.meta["graph"]:
@@ -318,6 +344,12 @@ class GraphRecommender:
             loaded.best_step, loaded.history = checkpoint.meta["best_step"], checkpoint.meta["history"]
             loaded._encode()
         return loaded
+
+    def _untrained(self, plan: Plan, train: Snapshot) -> float:
+        training = self._settings.training
+        with pinned(training.threads, training.seed):  # as at the start of a fit, whatever was tried before
+            self._set_up(plan, train)
+            return self._validate()
 
     def _set_up(self, plan: Plan, train: Snapshot) -> None:
         self._plan = plan

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,25 @@ class Judged:
     """Of the frozen policy that would be served; promotion needs its pass."""
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """What later fits of the graph model take over from validation."""
+
+    steps: int
+    """Gradient steps."""
+    start: str | None = None
+    """Fit that the weights of a history start from (model/intent.py); None = each fit chooses by earlier windows."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return {"steps": self.steps, "start": self.start}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Frozen:
+        """What `as_json` gave; other names are passed over."""
+        return cls(int(values["steps"]), values["start"])
+
+
 def train_on_validation(
     snapshot: Snapshot, cut: Cut, settings: Settings, eligible_P: NDArray[np.bool_], **options: object
 ) -> GraphRecommender:
@@ -61,15 +80,47 @@ def train_on_validation(
     return model
 
 
+def fit_validation(
+    cuts: Sequence[Cut], fit: Callable[[Cut, str | None], GraphRecommender]
+) -> tuple[dict[str, GraphRecommender], Frozen]:
+    """A model for each validation window by its name, and what they say of every later fit.
+
+    All windows together choose one start of the weights of a history, and a window that had preferred another is
+    fitted again: what is judged and what is served afterwards are then models of one kind.
+
+    Args:
+        fit: a fitted model of a window, from a given start; None = the best of all in that window.
+    """
+    fitted = {cut.name: fit(cut, None) for cut in cuts}
+    start = frozen_start([(model.start, model.worth) for model in fitted.values()])
+    for cut in cuts:
+        if fitted[cut.name].start != start:
+            fitted[cut.name] = fit(cut, start)
+    return fitted, Frozen(frozen_steps([model.best_step for model in fitted.values()]), start)
+
+
+def frozen_start(windows: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+    """The start of the highest mean worth over the windows that had a choice; at a tie the first of them.
+
+    Args:
+        windows: start of each window's model, and what each start was worth there (empty: there was no choice).
+    """
+    had_choice = [worth for _, worth in windows if worth]
+    if not had_choice:
+        return windows[0][0]
+    shared = [name for name in had_choice[0] if all(name in worth for worth in had_choice)]
+    return max(shared, key=lambda name: sum(worth[name] for worth in had_choice))
+
+
 def frozen_steps(best_steps: Sequence[int]) -> int:
     """Training steps of every later fit: the median over the validation windows, the lower one of two."""
     ordered = sorted(best_steps)
     return ordered[(len(ordered) - 1) // 2]
 
 
-def refit(train: Snapshot, steps: int, settings: Settings, **options: object) -> GraphRecommender:
-    """The same settings and steps on newer data; nothing is chosen here."""
-    model = _unfitted(settings, max_steps=steps, **options)
+def refit(train: Snapshot, frozen: Frozen, settings: Settings, **options: object) -> GraphRecommender:
+    """The same settings, start and steps on newer data; nothing is chosen here."""
+    model = _unfitted(settings, max_steps=frozen.steps, start=frozen.start, **options)
     model.fit(train)
     return model
 

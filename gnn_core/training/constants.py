@@ -21,13 +21,14 @@ from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.contracts import EVENT_TYPES
+from gnn_core.errors import ArtifactError
 from gnn_core.graph.hetero import Structure
 from gnn_core.graph.interactions import add_up, kind_weights
 from gnn_core.model.by_rank import weighed_by_rank
 from gnn_core.model.factors import Factors, factorise_lift
 from gnn_core.model.history import history_queries
 from gnn_core.model.inputs import ScoreWeights
-from gnn_core.model.intent import IntentWeights, Window, fit_intent
+from gnn_core.model.intent import JOINT, SPECTRAL, IntentWeights, Window, fit_intent
 from gnn_core.model.item_graph import ItemGraph, build_item_graph
 from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures, item_space, path_features
@@ -48,6 +49,8 @@ class Weights:
 
     paths: PathWeights
     intent: IntentWeights
+    start: str
+    """Which fit the weights of a history come from (model/intent.py)."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,14 @@ class ConstantMaker:
         )
         """False for a model that learns everything by gradient."""
 
-    def learn(self, fold_U: Int, folds: Sequence[int]) -> Weights:
-        """Weights from the choices of hidden folds and of earlier windows.
+    def learn(self, fold_U: Int, folds: Sequence[int], start: str | None = None) -> list[Weights]:
+        """Weights from the choices of hidden folds and of earlier windows; what ranks these highest comes first.
 
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
+            start: the fit that the weights of a history have to come from; None = every one is tried.
+        Raises:
+            ArtifactError: there is no such fit.
         """
         seed, events = self._settings.training.seed, self._train.events
         settings, history = self._settings.paths, self._settings.history
@@ -89,27 +95,36 @@ class ConstantMaker:
         windows: list[Window] = []
         if not self.wanted:
             intent = fit_intent([], settings, history, sparse_terms=False, seed=seed)
-            return Weights(fit_weights([], settings), intent[0])
+            return [Weights(fit_weights([], settings), intent[JOINT], JOINT)]
         hidden_E = fold_U[events.user_E]
         for k in folds:
             features = self._features(events.take(hidden_E != k), self._train.as_of)
             hidden = self._evidence(events.take(hidden_E == k))
             parts.append(self._choices(features, hidden, np.random.default_rng([seed, k])))
         paths = fit_weights(parts, settings)
-        for start, later in self._earlier_windows():
-            past = self._train.before(start)
-            features = self._features(past.events, start)
+        for opened, later in self._earlier_windows():
+            past = self._train.before(opened)
+            features = self._features(past.events, opened)
             known_U = np.zeros(len(self._train.user_ids), dtype=bool)
             known_U[past.events.user_E] = True
             first = self._evidence(later.take(~known_U[later.user_E]))
-            rng = np.random.default_rng([seed, micros(start) // MICROS_PER_DAY])
+            rng = np.random.default_rng([seed, micros(opened) // MICROS_PER_DAY])
             parts.append(self._choices(features, first, rng))
-            windows.append(self._window(past, start, later, features, paths, timeless=False))
+            windows.append(self._window(past, opened, later, features, paths, timeless=False))
         timeless = not any(len(window.queries_C) for window in windows)
         if timeless:
             windows = [self._hidden_pairs(paths)]
         starts = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
-        return Weights(fit_weights(parts, settings), weighed_by_rank(windows, starts, history, seed=seed))
+        if start is not None:
+            if start not in starts:
+                raise ArtifactError(
+                    f"graph model: the weights of a history were chosen to start from the fit {start!r}, and events "
+                    f"before {self._train.as_of} give only {', '.join(starts)}; set model.spectral_in_windows and "
+                    "model.sparse_terms as they were on validation, or choose again there"
+                )
+            starts = {start: starts[start]}
+        paths = fit_weights(parts, settings)
+        return [Weights(paths, w, name) for name, w in weighed_by_rank(windows, starts, history, seed=seed).items()]
 
     def make(self, events: Events, weights: Weights) -> Constants:
         """Constants of a model that sees these events and scores at the snapshot's moment."""
@@ -128,8 +143,17 @@ class ConstantMaker:
         items = self._item_graph(events, model.item_factors)
         items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        smooth = self._spectral(events, weights.intent.by_name["spectral"] != 0)
-        return Constants(Factors(*single, smooth.in_PF, smooth.out_PF), items, self.score_weights(weights))
+        without = self._spectral(events, counts=False)
+        made = Constants(Factors(*single, without.in_PF, without.out_PF), items, self.score_weights(weights))
+        return self.reweighed(made, events, weights)
+
+    def reweighed(self, made: Constants, events: Events, weights: Weights) -> Constants:
+        """Constants of the same events and the same weights of the paths under other weights of a history."""
+        counts, factors = weights.intent.by_name[SPECTRAL] != 0, made.factors
+        if counts != bool(factors.in_PF.shape[1]):
+            smooth = self._spectral(events, counts)
+            factors = replace(factors, in_PF=smooth.in_PF, out_PF=smooth.out_PF)
+        return Constants(factors, made.items, self.score_weights(weights))
 
     def score_weights(self, weights: Weights) -> ScoreWeights:
         """How the score adds the constants up."""

@@ -8,7 +8,9 @@ Shape letters: U users, E events, P products.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from gnn_core.model.network import TableSizes
 from gnn_core.snapshot import Int, Snapshot
 from gnn_core.training.batches import BatchMaker
 from gnn_core.training.constants import ConstantMaker, Constants, Weights
+from gnn_core.training.distributed import present as present_processes
 from gnn_core.training.examples import build_examples, event_log, fold_of_users
 from gnn_core.training.negatives import NegativeSampler
 from gnn_core.training.trainer import Fold
@@ -47,6 +50,8 @@ class Plan:
     user_row_U: Int
     """Row of each user in the table of user ids: users with an event, by id; -1 for the others."""
     folds: list[Fold]
+    worth: Mapping[str, float] = field(default_factory=dict)
+    """On validation users, of each start that was to choose from, before any gradient step."""
 
     @property
     def sizes(self) -> TableSizes:
@@ -74,18 +79,27 @@ class _Assembler:
         self.user_row_U = np.full(len(train.user_ids), -1, dtype=np.int64)
         self.user_row_U[active] = np.arange(len(active))
 
-    def inputs(
-        self, keep_E: NDArray[np.bool_], weights: Weights, known: tuple[Factors, ItemGraph] | None = None
-    ) -> tuple[HeteroGraph, GraphInputs, Constants]:
-        visible = replace(self.train, events=self.train.events.take(keep_E))
-        graph = build_graph(visible, self.settings.graph, self.structure)
+    def served(self, weights: Weights, known: tuple[Factors, ItemGraph] | None) -> Plan:
+        graph = build_graph(self.train, self.settings.graph, self.structure)
         if known is None:
-            constants = self.maker.make(visible.events, weights)
+            constants = self.maker.make(self.train.events, weights)
         else:
             constants = Constants(*known, self.maker.score_weights(weights))
+        return Plan(graph, self._inputs(graph, constants), constants, weights, self.user_row_U, [])
+
+    def reweighed(self, plan: Plan, weights: Weights) -> Plan:
+        constants = self.maker.reweighed(plan.constants, self.train.events, weights)
+        return replace(plan, inputs=self._inputs(plan.graph, constants), constants=constants, weights=weights)
+
+    def fold(self, keep_E: NDArray[np.bool_], weights: Weights) -> GraphInputs:
+        visible = replace(self.train, events=self.train.events.take(keep_E))
+        graph = build_graph(visible, self.settings.graph, self.structure)
+        return self._inputs(graph, self.maker.make(visible.events, weights))
+
+    def _inputs(self, graph: HeteroGraph, constants: Constants) -> GraphInputs:
         inputs = graph_inputs(graph, constants.factors, constants.score, self.user_row_U, self.shared).to(self.device)
         self.shared = inputs.fitment_edges
-        return graph, inputs, constants
+        return inputs
 
 
 def build_plan(
@@ -95,6 +109,8 @@ def build_plan(
     *,
     weights: Weights | None = None,
     known: tuple[Factors, ItemGraph] | None = None,
+    start: str | None = None,
+    value_of: Callable[[Plan], float] | None = None,
     folds: bool = True,
 ) -> Plan:
     """Graphs, constants and examples of a snapshot.
@@ -105,6 +121,9 @@ def build_plan(
         device: where tensors live.
         weights: of the paths, to take over from an earlier fit; None = learn them from earlier choices.
         known: factors and item graph of the whole snapshot, to take over likewise; None = compute them.
+        start: the fit that the weights of a history start from (model/intent.py); None = the one whose end is worth
+            most, at a tie the one that ranks earlier choices highest.
+        value_of: worth of a plan without folds on validation users; None = earlier choices alone decide.
         folds: False leaves out what only training needs.
     Raises:
         DataError: there is no event to learn from, no user with an event owns a vehicle, or no product fits anything.
@@ -121,16 +140,24 @@ def build_plan(
     fold_U = fold_of_users(train.user_ids, training.folds, training.seed)
     hidden_E = fold_U[ev.user_E]
     present = [k for k in range(training.folds) if (hidden_E == k).any() and not (hidden_E == k).all()]
-    if weights is None:
-        weights = shop.maker.learn(fold_U, present)
-    graph, inputs, constants = shop.inputs(np.ones(len(ev), dtype=bool), weights, known)
-    logger.info("graph %s", graph.summary())
-    plan = Plan(graph, inputs, constants, weights, shop.user_row_U, [])
+    offered = shop.maker.learn(fold_U, present, start) if weights is None else [weights]
+    plan = shop.served(offered[0], known)
+    if value_of is not None and len(offered) > 1:
+        plan = _worth_most([plan, *(shop.reweighed(plan, others) for others in offered[1:])], value_of)
+    logger.info("graph %s, weights of a history from the %s fit", plan.graph.summary(), plan.weights.start)
     if folds:
-        plan.folds.extend(_folds(shop, hidden_E, present, weights))
+        plan.folds.extend(_folds(shop, hidden_E, present, plan.weights))
         if not plan.folds:
             raise DataError("graph model: all events are one user's; training needs users to hold out")
     return plan
+
+
+def _worth_most(plans: Sequence[Plan], value_of: Callable[[Plan], float]) -> Plan:
+    """The first best, with the worth of each start."""
+    processes = present_processes()
+    worth = [processes.from_first(partial(value_of, plan), f"worth of {plan.weights.start}") for plan in plans]
+    best = plans[worth.index(max(worth))]
+    return replace(best, worth={plan.weights.start: value for plan, value in zip(plans, worth, strict=True)})
 
 
 def _folds(shop: _Assembler, hidden_E: Int, present: list[int], weights: Weights) -> list[Fold]:
@@ -144,7 +171,7 @@ def _folds(shop: _Assembler, hidden_E: Int, present: list[int], weights: Weights
         supervised = examples.take((fold_U[examples.user_N] == k) & (examples.weight_N > 0))
         if not len(supervised):
             continue
-        _, inputs, _ = shop.inputs(hidden_E != k, weights)
+        inputs = shop.fold(hidden_E != k, weights)
         visible = train.events.take(hidden_E != k)
         taken_P = np.bincount(
             visible.product_E, weights=kinds[visible.kind_E] / kinds.max(), minlength=len(train.product_ids)

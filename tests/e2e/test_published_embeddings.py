@@ -10,7 +10,7 @@ from gnn_assets.definitions import build_defs
 from gnn_assets.resources import Platform
 from gnn_core.errors import PublishRefused
 from gnn_core.io.artifacts import json_bytes
-from gnn_core.program.offline import refit
+from gnn_core.program.offline import Frozen, refit
 from gnn_core.publishing import embeddings
 from gnn_core.training.checkpoint import to_bytes
 
@@ -36,7 +36,7 @@ def decide(store, decision):
     week = week_of(store)
     files = {"decision.json": json_bytes(decision)}
     if decision["promoted"]:
-        files["serving.safetensors"] = to_bytes(refit(week.snapshot(), 0, week.settings).to_checkpoint())
+        files["serving.safetensors"] = to_bytes(refit(week.snapshot(), Frozen(0), week.settings).to_checkpoint())
     promoted = week.read("promoted_model")
     files["selection.json"] = promoted.bytes("selection.json")
     week.write("promoted_model", files, inputs=[week.read("eval_report")], sections=models.GRAPH_SECTIONS)

@@ -61,7 +61,9 @@ def recall(window: Window, of: IntentWeights, length: int = HISTORY.rank_length)
 
 
 def by_rank_of(window: Window, *starts: IntentWeights, **settings: float) -> IntentWeights:
-    return weighed_by_rank([window], starts, replace(HISTORY, **settings), seed=0)
+    """The end that ranks highest."""
+    named = {f"start {n}": start for n, start in enumerate(starts)}
+    return next(iter(weighed_by_rank([window], named, replace(HISTORY, **settings), seed=0).values()))
 
 
 def test_where_closeness_is_drowned_by_popularity_it_is_raised_above_it():
@@ -95,7 +97,8 @@ def test_a_handful_of_choosers_changes_nothing():
 def test_choosers_of_all_windows_count_together():
     likely, half = weights(orders=1.0, spectral=1.0), camps(HISTORY.rank_choosers // 2)
     assert by_rank_of(half, likely) is likely
-    got = weighed_by_rank([half, camps(HISTORY.rank_choosers // 2, seed=1)], [likely], HISTORY, seed=0)
+    both = [half, camps(HISTORY.rank_choosers // 2, seed=1)]
+    got = weighed_by_rank(both, {"only": likely}, HISTORY, seed=0)["only"]
     assert got.by_name["spectral"] > 5 * got.by_name["orders"]
 
 

@@ -131,7 +131,7 @@ def test_candidates_are_drawn_by_whether_a_term_speaks_of_them():
 
 def fit_intent(*args, **options) -> IntentWeights:
     """The first answer: that of everything but the smooth part."""
-    return intent.fit_intent(*args, **options)[0]
+    return intent.fit_intent(*args, **options)["joint"]
 
 
 def test_without_windows_the_prior_stays():
@@ -239,19 +239,19 @@ def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
     assert (sum(seen[:4]), sum(seen[4:8])) == (40, 20)
 
 
-@pytest.mark.parametrize(("sparse_terms", "answers"), [(True, 2), (False, 1)])
+@pytest.mark.parametrize(("sparse_terms", "answers"), [(True, ["joint", "apart"]), (False, ["joint"])])
 def test_the_smooth_part_has_an_answer_of_its_own_where_windows_have_one(sparse_terms, answers):
     windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
     got = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
-    assert len(got) == answers
-    assert [w.by_name["spectral"] for w in got] == [0.0] * answers
+    assert list(got) == answers
+    assert {w.by_name["spectral"] for w in got.values()} == {0.0}
     rows = np.arange(N_P)
     camp = np.eye(N_P, dtype=np.float32)
     smooth = [replace(w, spectral=SpectralFactors(camp, camp[(rows - 1) % N_P])) for w in windows]
     more = intent.fit_intent(smooth, PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
-    assert len(more) == answers + 1
-    assert [w.by_name for w in more[:answers]] == [w.by_name for w in got]  # they know nothing of it
-    assert more[-1].by_name["spectral"] > 1
+    assert list(more) == [*answers, "smooth"]
+    assert {name: more[name] for name in answers} == got  # they know nothing of it
+    assert more["smooth"].by_name["spectral"] > 1
 
 
 def test_the_inner_product_alone_has_weights_that_the_terms_do_not_take_from_it():
@@ -260,8 +260,8 @@ def test_the_inner_product_alone_has_weights_that_the_terms_do_not_take_from_it(
     basis = np.eye(N_P, dtype=np.float32)
     items = [replace(w.items, left_PI=basis, right_PI=np.roll(basis, 1, axis=0)) for w in windows]
     windows = [replace(w, items=i) for w, i in zip(windows, items, strict=True)]
-    whole, alone = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0)
-    (dense,) = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0)
+    whole, alone = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0).values()
+    (dense,) = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0).values()
     assert {name: alone.by_name[name] for name in DENSE} == dict(dense.by_name)
     assert {name: alone.by_name[name] for name in TERMS} == {name: whole.by_name[name] for name in TERMS}
     assert alone.by_name["items"] > 3 * abs(whole.by_name["items"])

@@ -275,7 +275,7 @@ def test_what_is_served_is_what_was_fitted():
     fresh.fit(past)
     checkpoint = fresh.to_checkpoint()
     checkpoint.meta.update(path_weights=paths, intent_weights=intent)
-    weights = Weights(PathWeights(paths), IntentWeights(intent))
+    weights = Weights(PathWeights(paths), IntentWeights(intent), got.weights.start)
     plan = build_plan(past, settings, torch.device("cpu"), weights=weights, folds=False)
     checkpoint.tensors.update(to_tensors(plan.constants))
     served = GraphRecommender.from_checkpoint(checkpoint, past, settings)

@@ -60,7 +60,7 @@ def learn(train: Snapshot, settings: Settings | None = None) -> Seen:
         patch.setattr(constants, "fit_intent", watched_fit)
         patch.setattr(constants, "fit_weights", watched_weights)
         maker = ConstantMaker(train, settings, build_structure(train))
-        seen.weights = maker.learn(fold_U, range(settings.training.folds))
+        (seen.weights, *_) = maker.learn(fold_U, range(settings.training.folds))
     return seen
 
 
