@@ -11,8 +11,11 @@ from gnn_core.errors import ConfigError
 
 TERMS = ("near", "near_recent", "follows", "viewed", "carted", "ordered", "recently")
 """Of a history, product by product; model/history.py computes them in this order."""
-DENSE = (*PRODUCT_FEATURES, "lift", "items", "spectral")
-"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph, its smooth part."""
+MEASURES = ("recall", "dcg")
+"""Of a ranking; model/by_rank.py computes them."""
+DENSE = (*PRODUCT_FEATURES, "lift", "items", "spectral", "fitment")
+"""Parts of the dot product: product features, the lift of the vehicles, the factorised item graph, its smooth part, and
+what products fit."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class HistorySettings:
     """Of the fitted weights, group by group, among which the best ranking of choices is looked for."""
     rank_rounds: int
     """Over all groups, at most."""
+    rank_measures: tuple[str, ...]
+    """What a ranking is worth, each a search of its own: `recall` among the first, `dcg` over all places."""
     rank_length: int
-    """Recall among so many is what is asked for."""
+    """Places that count for recall."""
     rank_cells: int
     """Choosers × products that are ranked at most."""
     rank_choosers: int
@@ -62,5 +67,9 @@ class HistorySettings:
         for name, known in (("prior", (*DENSE, *TERMS)), ("prior_dense", DENSE)):
             if unknown := sorted(set(getattr(self, name)) - set(known)):
                 raise ConfigError(f"history.{name} names {', '.join(unknown)}; its terms are {', '.join(known)}")
+        if not self.rank_measures or (unknown := sorted(set(self.rank_measures) - set(MEASURES))):
+            raise ConfigError(
+                f"history.rank_measures is {list(self.rank_measures)}; it must list some of {', '.join(MEASURES)}"
+            )
         if not self.rank_multiples or min(self.rank_multiples) < 0:
             raise ConfigError(f"history.rank_multiples is {self.rank_multiples}; it must list numbers from 0 on")

@@ -62,6 +62,8 @@ class ModelSettings:
     """Dimensions of the factorised lift of products by vehicle, beside the towers' output; 0 = off."""
     item_factors: int
     """Dimensions of the factorised item graph, beside the towers' output; 0 = off."""
+    fitment_factors: int
+    """Dimensions of what products fit, beside the towers' output, where a history uses them; 0 = off."""
     spectral_factors: int
     """Dimensions of the smooth part of who takes what, beside the towers' output; 0 = off."""
     spectral_added_degree: float
@@ -81,7 +83,7 @@ class ModelSettings:
         one_of(self, "encoder", ("gat", "sage", "light"))
         for name in ("embedding_dim", "hidden_dim", "heads", "layers", "part_type_dim", "output_dim"):
             at_least(self, name, 1)
-        for name in ("vehicle_factors", "item_factors", "spectral_factors", "item_attribute_weight"):
+        for name in ("vehicle_factors", "item_factors", "fitment_factors", "spectral_factors", "item_attribute_weight"):
             at_least(self, name, 0)
         within(self, "dropout", 0, 0.9)
         at_least(self, "spectral_added_degree", 0)

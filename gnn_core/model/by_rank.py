@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "vehicles": ("lift",),
     "items": ("items",),
     "spectral": ("spectral",),
+    "fitment": ("fitment",),
     "terms": ("near", "near_recent", "follows"),
     "own": ("viewed", "carted", "ordered", "recently"),
 }
@@ -37,54 +38,65 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def weighed_by_rank(
-    windows: Sequence[Window], starts: Mapping[str, IntentWeights], settings: HistorySettings, *, seed: int
+    windows: Sequence[Window],
+    starts: Mapping[str, IntentWeights],
+    settings: HistorySettings,
+    *,
+    seed: int,
+    measures: Sequence[str] | None = None,
 ) -> dict[str, IntentWeights]:
-    """Multiples of fitted weights under which what was taken ranks highest, by the start that they came from.
+    """Multiples of fitted weights under which what was taken ranks highest, by `START_MEASURE`.
 
-    From each start, group after group takes the multiple of the best recall, for a few rounds or until none is better.
-    A gain has not to be beyond chance: the choosers are few, and a search that asked for two standard errors stopped
-    before it came to weights that did rank later windows higher (docs/decisions/0019).
+    From each start and by each measure, group after group takes the best multiple, for a few rounds or until none is
+    better: the choosers are few and the way is greedy, so that different ways end at different places. A gain has not
+    to be beyond chance: a search that asked for two standard errors stopped before it came to weights that did rank
+    later windows higher (docs/decisions/0019).
 
     Args:
         windows: of earlier choices, or of hidden pairs; every chooser counts once in each.
         starts: weights fitted on the same windows; groups without a weight stay without.
+        measures: to climb by; None = all of the settings.
     Returns:
-        What ranks these choices higher comes first, at a tie the earlier start. Of too few choosers the first start
-        alone, as it is.
+        Measure by measure; of one, what ranks these choices higher comes first, at a tie the earlier start. Of too few
+        choosers the first start alone, as it is, under its own name.
     """
     first = dict([next(iter(starts.items()))])
+    measures = settings.rank_measures if measures is None else measures
     if sum(np.count_nonzero(np.diff(window.taken_CP.indptr)) for window in windows) < settings.rank_choosers:
         return first  # before anything is made dense
     cells = settings.rank_cells // len(windows)
     drawn = [_choosers(window, cells, seed) for window in windows]
-    found: dict[str, tuple[float, IntentWeights]] = {}
+    found: dict[tuple[str, str], tuple[float, IntentWeights]] = {}
     for name, start in starts.items():
         asked = [_Asked(window, chooser_C, start, settings) for window, chooser_C in zip(windows, drawn, strict=True)]
         if sum(window.n_choosers for window in asked) < settings.rank_choosers:
             return first
-        climbed, recall_C = _climbed(asked, start, settings)
-        found[name] = float(recall_C.mean()), climbed
-    return {name: found[name][1] for name in sorted(found, key=lambda name: -found[name][0])}
+        for measure in measures:
+            found[measure, name] = _climbed(asked, start, measure, settings)
+    best_first = sorted(found, key=lambda end: (measures.index(end[0]), -found[end][0]))
+    return {f"{name}_{measure}": found[measure, name][1] for measure, name in best_first}
 
 
-def _climbed(asked: Sequence[_Asked], start: IntentWeights, settings: HistorySettings) -> tuple[IntentWeights, Float]:
-    """Where the search ends from one start, and the recall of each chooser there."""
+def _climbed(
+    asked: Sequence[_Asked], start: IntentWeights, measure: str, settings: HistorySettings
+) -> tuple[float, IntentWeights]:
+    """What the ranking is worth where the search ends from one start, and the weights there."""
     multiple_G = np.ones(len(GROUPS))
-    best_C = np.concatenate([window.recall(multiple_G) for window in asked])
+    best = float(np.concatenate([window.worth(multiple_G, measure) for window in asked]).mean())
     for _ in range(settings.rank_rounds):
         better = False
         for g in range(len(GROUPS)):
-            recall_KC = np.concatenate([window.recalls(multiple_G, g) for window in asked], axis=1)
-            k = int(np.argmax(recall_KC.mean(axis=1)))
-            if recall_KC[k].mean() > best_C.mean():
-                best_C, better = recall_KC[k], True
+            worth_K = np.concatenate([window.worths(multiple_G, g, measure) for window in asked], axis=1).mean(axis=1)
+            k = int(np.argmax(worth_K))
+            if worth_K[k] > best:
+                best, better = float(worth_K[k]), True
                 multiple_G[g] *= settings.rank_multiples[k]
         if not better:
             break
     by_name = dict(start.by_name)
     for multiple, names in zip(multiple_G, GROUPS.values(), strict=True):
         by_name |= {name: float(multiple) * by_name[name] for name in names if name in by_name}
-    return IntentWeights(by_name), best_C
+    return best, IntentWeights(by_name)
 
 
 def _choosers(window: Window, cells: int, seed: int) -> Int:
@@ -113,6 +125,7 @@ class _Asked:
             np.float32(weight["lift"]) * (share_CS @ window.lift_SP),
             np.float32(weight["items"]) * ((profile_CP @ items.left_PI) @ items.right_PI.T),
             np.float32(weight["spectral"]) * ((profile_CP @ spectral.in_PF) @ spectral.out_PF.T),
+            np.float32(weight["fitment"]) * ((profile_CP @ window.fitment_PA) @ window.fitment_PA.T),
         ]
         if "near" in weight:
             made = dict(zip(TERMS, history_terms(queries, items), strict=True))
@@ -127,18 +140,20 @@ class _Asked:
         self.n_choosers = int(np.count_nonzero(self._taken_C))
         """Who took a candidate."""
 
-    def recall(self, multiple_G: Float) -> Float:
-        """(C,) recall under multiples of all groups, of choosers who took a candidate."""
-        return self._recall(self._summed(multiple_G))
+    def worth(self, multiple_G: Float, measure: str) -> Float:
+        """(C,) worth of the ranking under multiples of all groups, of choosers who took a candidate."""
+        return self._worth(self._summed(multiple_G), measure)
 
-    def recalls(self, multiple_G: Float, group: int) -> Float:
+    def worths(self, multiple_G: Float, group: int, measure: str) -> Float:
         """(K, C) the same under each multiple of one group, beside the given ones; 0 where the group says nothing."""
         shape = (len(self._settings.rank_multiples), self.n_choosers)
         if group >= len(self._parts) or not self._parts[group].any():
             return np.zeros(shape)
         others_CP = self._summed(np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G))
         own_CP = np.float32(multiple_G[group]) * self._parts[group]
-        return np.stack([self._recall(others_CP + np.float32(m) * own_CP) for m in self._settings.rank_multiples])
+        return np.stack(
+            [self._worth(others_CP + np.float32(m) * own_CP, measure) for m in self._settings.rank_multiples]
+        )
 
     def _summed(self, multiple_G: Float) -> NDArray[np.float32]:
         score_CP = np.zeros(self._barred_CP.shape, dtype=np.float32)
@@ -148,15 +163,21 @@ class _Asked:
         score_CP[self._barred_CP] = -np.inf
         return score_CP
 
-    def _recall(self, score_CP: NDArray[np.float32]) -> Float:
-        """(C,) the share of a chooser's pairs that are among the first; a tie counts as half a place."""
+    def _worth(self, score_CP: NDArray[np.float32], measure: str) -> Float:
+        """(C,) mean over a chooser's pairs of what their places are worth; a tie counts as half a place.
+
+        Recall: 1 among the first, else 0. DCG: 1 / log2(2 + products above), which tells more of a chooser whose pairs
+        are far from the first places.
+        """
         length = self._settings.rank_length
-        hit_N = np.zeros(len(self._row_N))
+        last = length if measure == "recall" else score_CP.shape[1]
+        above_N = np.full(len(self._row_N), np.inf)
         # Counting what lies above a few pairs takes a seventh of the time of finding each row's last place.
         for n, (row, own) in enumerate(zip(self._row_N, score_CP[self._row_N, self._product_N], strict=True)):
             above = np.count_nonzero(score_CP[row] > own)
-            if above < length:
-                hit_N[n] = above + (np.count_nonzero(score_CP[row] == own) - 1) / 2 < length
-        hits_C = np.bincount(self._row_N, weights=hit_N, minlength=len(score_CP))
+            if above < last:
+                above_N[n] = above + (np.count_nonzero(score_CP[row] == own) - 1) / 2
+        worth_N = above_N < length if measure == "recall" else 1.0 / np.log2(2.0 + above_N)
+        worth_C = np.bincount(self._row_N, weights=worth_N, minlength=len(score_CP))
         took_C = self._taken_C > 0
-        return hits_C[took_C] / self._taken_C[took_C]
+        return worth_C[took_C] / self._taken_C[took_C]

@@ -6,7 +6,8 @@ intent.py), anything learned by gradient (network.py).
 The basis of a factorisation is arbitrary and changes with the data, so these vectors are only ever scaled and added,
 never mixed by a learned matrix: scores depend on their inner products alone, which keeps folds and weeks comparable.
 
-Shape letters: S segments, P products, D vehicle factors, K product features, I item factors, F spectral factors.
+Shape letters: S segments, P products, D vehicle factors, K product features, I item factors, F spectral factors,
+A dimensions of fitment.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Factors:
     in_PF: NDArray[np.float32]
     out_PF: NDArray[np.float32]
     """in (of what a user took) · out = how close a product is to it in the smooth part of the graph."""
+    fitment_PA: NDArray[np.float32]
+    """fitment (of what a user took) · fitment = how much of what a product fits they share."""
 
 
 def factorise_lift(lift_SP: NDArray[np.float32], rank: int, seed: int) -> tuple[Float, Float, Float]:

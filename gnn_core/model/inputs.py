@@ -3,7 +3,7 @@
 What belongs here: arrays → tensors. What does not: parameters (network.py), making the arrays (graph/, factors.py).
 
 Shape letters: P products, S segments, A user nodes, Q queried users, D vehicle factors, K product features, I item
-factors, F spectral factors.
+factors, F spectral factors, B dimensions of fitment.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class GraphInputs:
     """Row of each user node in the table of user ids; unused without user ids."""
     edges: dict[EdgeType, Edges]
     product_const: Tensor
-    """(P, D + K + I + F)"""
+    """(P, D + K + I + F + B)"""
     vehicle_const_SD: Tensor
     item_left_PI: Tensor
-    """(P, I + F), weighed: what a product in a history says of others."""
+    """(P, I + F + B), weighed: what a product in a history says of others."""
     cold_K: Tensor
     """Weights of the product features for a user without history."""
     warm_K: Tensor
     """The same for a user with one."""
     warm_parts: Tensor
-    """(3,) weights of the vehicles' lift, the item graph and the spectral factors for a user with history; the last two
-    are in `item_left_PI` already."""
+    """(4,) weights of the vehicles' lift, the item graph, the spectral factors and fitment for a user with history; the
+    last three are in `item_left_PI` already."""
 
     @property
     def fitment_edges(self) -> dict[EdgeType, Edges]:
@@ -101,7 +101,9 @@ def graph_inputs(
         known_user_U: (U,) row of each user of the snapshot in the table of user ids, -1 without one.
         shared: edges to take over instead of building them again.
     """
-    _, items, spectral = weights.warm_parts
+    _, items, spectral, fitment = weights.warm_parts
+    said = [items * factors.left_PI, spectral * factors.in_PF, fitment * factors.fitment_PA]
+    heard = [factors.right_PI, factors.out_PF, factors.fitment_PA]
     return GraphInputs(
         product_x=graph.data["product"].x,
         part_type_P=graph.data["product"].part_type,
@@ -109,11 +111,9 @@ def graph_inputs(
         make_S=graph.data["vehicle"].make,
         user_row_A=torch.from_numpy(known_user_U[graph.user_A]),
         edges=graph_edges(graph, shared),
-        product_const=torch.from_numpy(
-            np.concatenate([factors.product_PD, factors.product_PK, factors.right_PI, factors.out_PF], axis=1)
-        ),
+        product_const=torch.from_numpy(np.concatenate([factors.product_PD, factors.product_PK, *heard], axis=1)),
         vehicle_const_SD=torch.from_numpy(factors.vehicle_SD),
-        item_left_PI=torch.from_numpy(np.concatenate([items * factors.left_PI, spectral * factors.in_PF], axis=1)),
+        item_left_PI=torch.from_numpy(np.concatenate(said, axis=1)),
         cold_K=torch.from_numpy(weights.cold_K),
         warm_K=torch.from_numpy(weights.warm_K),
         warm_parts=torch.from_numpy(weights.warm_parts),

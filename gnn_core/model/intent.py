@@ -8,7 +8,7 @@ choice was made before its window. A fold of hidden users would not do: the mome
 the very product, which say nothing of what is ordered next month.
 
 Shape letters: C choosers, S segments, P products, R rows (chooser, candidate), K product features, I item dimensions,
-F spectral dimensions.
+F spectral dimensions, A dimensions of fitment.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
 _PARTS = 4
-SPECTRAL = "spectral"
-JOINT, APART, SMOOTH = "joint", "apart", "smooth"
+SPECTRAL, FITMENT = "spectral", "fitment"
+JOINT, SMOOTH = "joint", "smooth"
 """Fits of the same choices, each a start of the search by rank: see `fit_intent`."""
 
 
@@ -63,6 +63,7 @@ class Window:
     """Products that are no candidates: ordered before, where only new ones count."""
     items: ItemGraph
     spectral: SpectralFactors
+    fitment_PA: NDArray[np.float32]
     lift_SP: NDArray[np.float32]
     product_PK: NDArray[np.float32]
     fits_SP: sparse.csr_matrix
@@ -74,14 +75,15 @@ def fit_intent(
     """Weights under which what users with a past took is most likely; penalties are those of the paths.
 
     Several answers, the cheapest to serve first. `joint`: everything but the smooth part, which costs the most
-    dimensions. `apart`, with sparse terms: the inner product alone, again without its smooth part, with the terms'
-    weights beside it. Both tell much the same, so the first answer leaves the inner product almost no weight, and a
-    search by multiples (by_rank.py) would never find its way from there. `smooth`, where windows have a smooth part:
-    the inner product with it.
+    dimensions. `smooth`, where windows have a smooth part: the inner product alone, with it, and the sparse terms'
+    weights of the first beside it. Inner product and sparse terms tell much the same, so that `joint` may leave the
+    inner product almost no weight, and a search by multiples (by_rank.py) never finds its way from there.
     """
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
     rng = np.random.default_rng(seed)
     total = sum(w.taken_CP.shape[0] for w in windows)
+    # Each costs dimensions of every vector, which a handful of choosers can't show to be worth it.
+    left_out = dict.fromkeys((SPECTRAL,) if total >= history.rank_choosers else (SPECTRAL, FITMENT), 0.0)
     parts: list[Choices] = []
     for window in windows:
         n = window.taken_CP.shape[0]
@@ -94,13 +96,11 @@ def fit_intent(
         column_K = [names.index(name) for name in of]
         return fit_logit([replace(part, x_RK=part.x_RK[:, column_K]) for part in parts], of, prior, paths)
 
-    plain = tuple(name for name in DENSE if name != SPECTRAL)
-    found = {JOINT: fitted(plain, history.prior_dense) | {SPECTRAL: 0.0}}
-    if sparse_terms:
-        whole = fitted((*plain, *TERMS), history.prior) | {SPECTRAL: 0.0}
-        found = {JOINT: whole, APART: whole | found[JOINT]}
+    plain = tuple(name for name in DENSE if name not in left_out)
+    joint = ((*plain, *TERMS), history.prior) if sparse_terms else (plain, history.prior_dense)
+    found = {JOINT: fitted(*joint) | left_out}
     if any(window.spectral.in_PF.shape[1] for window in windows):
-        found[SMOOTH] = found[JOINT] | fitted(DENSE, history.prior_dense)
+        found[SMOOTH] = found[JOINT] | fitted((*plain, SPECTRAL), history.prior_dense)
     return {name: IntentWeights(by_name) for name, by_name in found.items()}
 
 
@@ -112,6 +112,7 @@ def window_choices(
     terms = history_terms(queries, window.items)
     near = sum(terms[1:], terms[0])
     profile_CI = np.asarray(queries.recent_RP @ window.items.left_PI)
+    fits_CA = np.asarray(queries.recent_RP @ window.fitment_PA)
     smooth_CF = np.asarray(queries.recent_RP @ window.spectral.in_PF)
     x, weights, scales, lengths = [], [], [], []
     for c, chooser in enumerate(chooser_C):
@@ -136,7 +137,8 @@ def window_choices(
         lift = window.lift_SP[segments][:, product].mean(axis=0)
         near_R = window.items.right_PI[product] @ profile_CI[c]
         smooth_R = window.spectral.out_PF[product] @ smooth_CF[c]
-        columns = [window.product_PK[product], np.stack([lift, near_R, smooth_R], axis=1)]
+        alike_R = window.fitment_PA[product] @ fits_CA[c]
+        columns = [window.product_PK[product], np.stack([lift, near_R, smooth_R, alike_R], axis=1)]
         if sparse_terms:
             columns += [np.asarray(term[c, product].todense()).reshape(-1, 1) for term in terms]
         x.append(np.concatenate(columns, axis=1).astype(np.float32))

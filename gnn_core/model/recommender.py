@@ -68,8 +68,8 @@ class GraphRecommender:
         Args:
             settings: whole configuration; `graph`, `model` and `training` are read.
             max_steps: gradient steps, in place of `training.max_steps`; 0 keeps the initialisation.
-            start: fit that the weights of a history start from, of model/intent.py; None = the best by `validator`, or
-                without one by what earlier windows say.
+            start: where the search for the weights of a history begins (training/constants.py); None = the best by
+                `validator`, or without one by what earlier windows say.
             validator: value of this recommender on validation users, higher is better (Recall@10). With it, training
                 stops early and the best state is kept, the initialisation (step 0) included. Without it, exactly
                 `max_steps` steps are made.
@@ -170,7 +170,7 @@ class GraphRecommender:
         part_NO = user_NO * product_NO
         # The mean lift of a product stands last among its features, beside the vehicles' difference from it.
         owners_N = part_NO[:, slice(*blocks["vehicles"])].sum(axis=1) + part_NO[:, blocks["popularity"][1] - 1]
-        through_N = part_NO[:, blocks["items"][0] : blocks["spectral"][1]].sum(axis=1)
+        through_N = part_NO[:, blocks["items"][0] : blocks["fitment"][1]].sum(axis=1)
         own_N, nothing = np.zeros(len(row_N)), np.zeros(0, dtype=np.int64)
         if self._asked is None:
             return PathShares(own_N, owners_N, through_N, nothing, nothing, np.zeros(0))
@@ -258,6 +258,7 @@ class GraphRecommender:
             "popularity": encoded.graph.cold_K.shape[0],
             "items": self._settings.model.item_factors,
             "spectral": self._plan.constants.factors.in_PF.shape[1],
+            "fitment": self._plan.constants.factors.fitment_PA.shape[1],
         }
         ends = np.cumsum([0, *sizes.values(), encoded.product_PO.shape[1] - sum(sizes.values()), 1]).tolist()
         return dict(zip((*sizes, "learned", "bias"), itertools.pairwise(ends), strict=True))
@@ -269,7 +270,7 @@ class GraphRecommender:
 
     @property
     def start(self) -> str:
-        """Fit that the weights of a history come from."""
+        """Where the search for the weights of a history began (training/constants.py)."""
         self._fitted()
         assert self._plan is not None
         return self._plan.weights.start

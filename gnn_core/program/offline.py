@@ -56,7 +56,7 @@ class Frozen:
     steps: int
     """Gradient steps."""
     start: str | None = None
-    """Fit that the weights of a history start from (model/intent.py); None = each fit chooses by earlier windows."""
+    """Where the search for the weights of a history begins (training/constants.py); None = as earlier windows say."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values by name."""

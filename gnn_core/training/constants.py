@@ -14,21 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from gnn_core.config import Settings
+from gnn_core.config.history import MEASURES
 from gnn_core.contracts import EVENT_TYPES
 from gnn_core.errors import ArtifactError
 from gnn_core.graph.hetero import Structure
 from gnn_core.graph.interactions import add_up, kind_weights
 from gnn_core.model.by_rank import weighed_by_rank
 from gnn_core.model.factors import Factors, factorise_lift
+from gnn_core.model.fitment_factors import fitment_vectors
 from gnn_core.model.history import history_queries
 from gnn_core.model.inputs import ScoreWeights
-from gnn_core.model.intent import JOINT, SPECTRAL, IntentWeights, Window, fit_intent
+from gnn_core.model.intent import FITMENT, JOINT, SPECTRAL, IntentWeights, Window, fit_intent
 from gnn_core.model.item_graph import ItemGraph, build_item_graph
 from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures, item_space, path_features
@@ -50,7 +53,7 @@ class Weights:
     paths: PathWeights
     intent: IntentWeights
     start: str
-    """Which fit the weights of a history come from (model/intent.py)."""
+    """Where the search for the weights of a history began: FIT_MEASURE, or FIT where choosers were too few for one."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class ConstantMaker:
         model = settings.model
         self.wanted = (
             model.popularity_bias
-            or model.vehicle_factors + model.item_factors + model.spectral_factors > 0
+            or max(model.vehicle_factors, model.item_factors, model.spectral_factors, model.fitment_factors) > 0
             or model.sparse_terms
         )
         """False for a model that learns everything by gradient."""
@@ -85,9 +88,10 @@ class ConstantMaker:
 
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
-            start: the fit that the weights of a history have to come from; None = every one is tried.
+            start: where the search for the weights of a history has to begin, and by what measure; None = every fit
+                and measure is tried.
         Raises:
-            ArtifactError: there is no such fit.
+            ArtifactError: there is no such start.
         """
         seed, events = self._settings.training.seed, self._train.events
         settings, history = self._settings.paths, self._settings.history
@@ -115,16 +119,20 @@ class ConstantMaker:
         if timeless:
             windows = [self._hidden_pairs(paths)]
         starts = fit_intent(windows, settings, history, sparse_terms=self._settings.model.sparse_terms, seed=seed)
-        if start is not None:
-            if start not in starts:
-                raise ArtifactError(
-                    f"graph model: the weights of a history were chosen to start from the fit {start!r}, and events "
-                    f"before {self._train.as_of} give only {', '.join(starts)}; set model.spectral_in_windows and "
-                    "model.sparse_terms as they were on validation, or choose again there"
-                )
-            starts = {start: starts[start]}
         paths = fit_weights(parts, settings)
-        return [Weights(paths, w, name) for name, w in weighed_by_rank(windows, starts, history, seed=seed).items()]
+        if start is None:
+            ends = weighed_by_rank(windows, starts, history, seed=seed)
+            return [Weights(paths, weights, name) for name, weights in ends.items()]
+        fit, _, measure = start.partition("_")
+        if fit not in starts or (measure and measure not in MEASURES):
+            raise ArtifactError(
+                f"graph model: the weights of a history were chosen to start from {start!r}, and events before "
+                f"{self._train.as_of} give only {', '.join(starts)} (by {', '.join(MEASURES)}); set "
+                "model.spectral_in_windows as it was on validation, or choose again there"
+            )
+        measures = (measure or history.rank_measures[0],)
+        (weights,) = weighed_by_rank(windows, {fit: starts[fit]}, history, seed=seed, measures=measures).values()
+        return [Weights(paths, weights, start)]
 
     def make(self, events: Events, weights: Weights) -> Constants:
         """Constants of a model that sees these events and scores at the snapshot's moment."""
@@ -143,9 +151,9 @@ class ConstantMaker:
         items = self._item_graph(events, model.item_factors)
         items = replace(items, near_PP=items.near_PP.astype(np.float32), follows_PP=items.follows_PP.astype(np.float32))
         single = (lift[0].astype(np.float32), lift[1].astype(np.float32), product_PK, items.left_PI, items.right_PI)
-        without = self._spectral(events, counts=False)
-        made = Constants(Factors(*single, without.in_PF, without.out_PF), items, self.score_weights(weights))
-        return self.reweighed(made, events, weights)
+        smooth = self._spectral(events, counts=False)
+        none = Factors(*single, smooth.in_PF, smooth.out_PF, self._fitment(counts=False))
+        return self.reweighed(Constants(none, items, self.score_weights(weights)), events, weights)
 
     def reweighed(self, made: Constants, events: Events, weights: Weights) -> Constants:
         """Constants of the same events and the same weights of the paths under other weights of a history."""
@@ -153,16 +161,17 @@ class ConstantMaker:
         if counts != bool(factors.in_PF.shape[1]):
             smooth = self._spectral(events, counts)
             factors = replace(factors, in_PF=smooth.in_PF, out_PF=smooth.out_PF)
+        factors = replace(factors, fitment_PA=self._fitment(counts=weights.intent.by_name[FITMENT] != 0))
         return Constants(factors, made.items, self.score_weights(weights))
 
     def score_weights(self, weights: Weights) -> ScoreWeights:
         """How the score adds the constants up."""
         on = np.float32(self._settings.model.popularity_bias)
-        lift, items, spectral = (weights.intent.by_name[name] for name in ("lift", "items", "spectral"))
+        lift, items, spectral, fitment = (weights.intent.by_name[n] for n in ("lift", "items", SPECTRAL, FITMENT))
         return ScoreWeights(
             cold_K=np.append(on * weights.paths.product_K, np.float32(1.0)),
             warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
-            warm_parts=np.array([lift, items, spectral], dtype=np.float32),
+            warm_parts=np.array([lift, items, spectral, fitment], dtype=np.float32),
         )
 
     def _choices(self, features: PathFeatures, of: Evidence, rng: np.random.Generator) -> Choices:
@@ -213,6 +222,15 @@ class ConstantMaker:
         if not counts:
             return SpectralFactors(*np.zeros((2, shape[1], 0), dtype=np.float32))
         return spectral_factors(events, shape, self._settings.model, self._settings.training.seed)
+
+    def _fitment(self, *, counts: bool) -> NDArray[np.float32]:
+        """Of no dimension where it counts for nothing."""
+        return self._fitment_PA if counts else self._fitment_PA[:, :0]
+
+    @cached_property
+    def _fitment_PA(self) -> NDArray[np.float32]:
+        rank, seed = self._settings.model.fitment_factors, self._settings.training.seed
+        return fitment_vectors(self._structure.fits_SP, rank, seed)
 
     def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
         """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
@@ -267,6 +285,7 @@ class ConstantMaker:
             excluded_CP=_marked(bought, shape),
             items=self._item_graph(past.events, self._settings.model.item_factors),
             spectral=self._spectral(past.events, self._settings.model.spectral_in_windows or timeless),
+            fitment_PA=self._fitment_PA,
             lift_SP=paths.lift(features, self._fitting),
             product_PK=features.product_PK,
             fits_SP=self._structure.fits_SP,

@@ -121,8 +121,8 @@ def build_plan(
         device: where tensors live.
         weights: of the paths, to take over from an earlier fit; None = learn them from earlier choices.
         known: factors and item graph of the whole snapshot, to take over likewise; None = compute them.
-        start: the fit that the weights of a history start from (model/intent.py); None = the one whose end is worth
-            most, at a tie the one that ranks earlier choices highest.
+        start: where the search for the weights of a history begins (training/constants.py); None = the one whose end
+            is worth most, at a tie the first.
         value_of: worth of a plan without folds on validation users; None = earlier choices alone decide.
         folds: False leaves out what only training needs.
     Raises:
@@ -144,7 +144,7 @@ def build_plan(
     plan = shop.served(offered[0], known)
     if value_of is not None and len(offered) > 1:
         plan = _worth_most([plan, *(shop.reweighed(plan, others) for others in offered[1:])], value_of)
-    logger.info("graph %s, weights of a history from the %s fit", plan.graph.summary(), plan.weights.start)
+    logger.info("graph %s, weights of a history from %s", plan.graph.summary(), plan.weights.start)
     if folds:
         plan.folds.extend(_folds(shop, hidden_E, present, plan.weights))
         if not plan.folds:

@@ -37,6 +37,7 @@ def proposed(settings: Settings) -> Settings:
             vehicle_factors=0,
             item_factors=0,
             spectral_factors=0,
+            fitment_factors=0,
             sparse_terms=False,
             scale_init=settings.peers.hetero_gat_scale,
         ),

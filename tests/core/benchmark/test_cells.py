@@ -34,6 +34,7 @@ QUICK = {
         "vehicle_factors": 2,
         "item_factors": 2,
         "spectral_factors": 2,
+        "fitment_factors": 2,
     },
 }
 

@@ -45,6 +45,7 @@ def camps(n_choosers: int = 240, *, loyal: bool = True, seed: int = 0) -> Window
         excluded_CP=sparse.csr_matrix(shape),
         items=ItemGraph(sparse.csr_matrix((N_P, N_P)), sparse.csr_matrix((N_P, N_P)), NONE, NONE),
         spectral=SpectralFactors(of_camp, of_camp),
+        fitment_PA=NONE,
         lift_SP=np.zeros((1, N_P), np.float32),
         product_PK=features,
         fits_SP=sparse.csr_matrix(np.ones((1, N_P), dtype=bool)),
@@ -57,7 +58,7 @@ def weights(**given: float) -> IntentWeights:
 
 def recall(window: Window, of: IntentWeights, length: int = HISTORY.rank_length) -> float:
     asked = by_rank._Asked(window, np.arange(window.taken_CP.shape[0]), of, replace(HISTORY, rank_length=length))
-    return float(asked.recall(np.ones(len(GROUPS))).mean())
+    return float(asked.worth(np.ones(len(GROUPS)), "recall").mean())
 
 
 def by_rank_of(window: Window, *starts: IntentWeights, **settings: float) -> IntentWeights:
@@ -98,7 +99,7 @@ def test_choosers_of_all_windows_count_together():
     likely, half = weights(orders=1.0, spectral=1.0), camps(HISTORY.rank_choosers // 2)
     assert by_rank_of(half, likely) is likely
     both = [half, camps(HISTORY.rank_choosers // 2, seed=1)]
-    got = weighed_by_rank(both, {"only": likely}, HISTORY, seed=0)["only"]
+    got = weighed_by_rank(both, {"only": likely}, HISTORY, seed=0)["only_recall"]
     assert got.by_name["spectral"] > 5 * got.by_name["orders"]
 
 
@@ -165,3 +166,23 @@ def test_sparse_terms_are_weighed_together_and_own_events_that_are_no_candidates
     assert recall(window, got) == 1.0
     assert got.by_name["ordered"] == 2.0
     assert got.by_name["near"] / got.by_name["orders"] > 0.4 if got.by_name["orders"] else got.by_name["near"] > 0
+
+
+def test_every_start_has_its_end_the_highest_ranking_first():
+    poor, rich = weights(orders=1.0), weights(orders=1.0, spectral=1.0)
+    got = weighed_by_rank([camps()], {"poor": poor, "rich": rich}, HISTORY, seed=0)
+    assert list(got) == ["rich_recall", "poor_recall", "rich_dcg", "poor_dcg"]
+    assert recall(camps(seed=9), got["rich_recall"]) > recall(camps(seed=9), got["poor_recall"])
+    flat = weighed_by_rank([camps(loyal=False)], {"poor": poor, "rich": rich}, HISTORY, seed=0)
+    assert list(flat)[0::2] == ["poor_recall", "poor_dcg"]
+    one = weighed_by_rank([camps()], {"rich": rich}, HISTORY, seed=0, measures=["dcg"])
+    assert one == {"rich_dcg": got["rich_dcg"]}
+
+
+def test_what_products_fit_is_weighed_as_a_part_of_its_own():
+    window, by_fitment = camps(), weights(orders=1.0, fitment=1.0)
+    window = replace(window, fitment_PA=window.spectral.in_PF, spectral=SpectralFactors(NONE, NONE))
+    assert recall(window, by_fitment) == pytest.approx(1 / 3)
+    got = by_rank_of(window, by_fitment)
+    assert got.by_name["fitment"] > 5 * got.by_name["orders"]
+    assert recall(window, got) == 1.0

@@ -36,11 +36,12 @@ def window_of(
         for row, columns in enumerate(rows):
             matrix[row, columns] = True
     near = sparse.csr_matrix(np.diag(np.full(n_P - 1, 0.2), 1))
-    left, right, told, asked = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(4))
+    left, right, told, asked, alike = (rng.normal(size=(n_P, 2)).astype(np.float32) for _ in range(5))
     parts = {
         "excluded_CP": sparse.csr_matrix(shape),
         "items": ItemGraph(near, near, left, right),
         "spectral": SpectralFactors(told, asked),
+        "fitment_PA": alike,
         "lift_SP": rng.normal(size=(n_S, n_P)).astype(np.float32),
         "product_PK": rng.normal(size=(n_P, K)).astype(np.float32),
     }
@@ -87,7 +88,8 @@ def test_rows_match_hand_values():
         lift = SMALL.lift_SP[: c + 1, product].mean()
         items = profile[c] @ SMALL.items.right_PI[product]
         spectral = smooth[c] @ SMALL.spectral.out_PF[product]
-        want = [*SMALL.product_PK[product], lift, items, spectral, *(term[c, product] for term in terms)]
+        alike = (SMALL.queries_C.recent_RP @ SMALL.fitment_PA)[c] @ SMALL.fitment_PA[product]
+        want = [*SMALL.product_PK[product], lift, items, spectral, alike, *(term[c, product] for term in terms)]
         assert got.x_RK[row] == pytest.approx(np.array(want), abs=1e-5), row
 
 
@@ -239,7 +241,7 @@ def test_too_many_choosers_are_drawn_evenly_from_the_windows(monkeypatch):
     assert (sum(seen[:4]), sum(seen[4:8])) == (40, 20)
 
 
-@pytest.mark.parametrize(("sparse_terms", "answers"), [(True, ["joint", "apart"]), (False, ["joint"])])
+@pytest.mark.parametrize(("sparse_terms", "answers"), [(True, ["joint"]), (False, ["joint"])])
 def test_the_smooth_part_has_an_answer_of_its_own_where_windows_have_one(sparse_terms, answers):
     windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
     got = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=sparse_terms, seed=0)
@@ -259,9 +261,10 @@ def test_the_inner_product_alone_has_weights_that_the_terms_do_not_take_from_it(
     windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
     basis = np.eye(N_P, dtype=np.float32)
     items = [replace(w.items, left_PI=basis, right_PI=np.roll(basis, 1, axis=0)) for w in windows]
-    windows = [replace(w, items=i) for w, i in zip(windows, items, strict=True)]
+    nothing = SpectralFactors(*np.zeros((2, N_P, 1), np.float32))
+    windows = [replace(w, items=i, spectral=nothing) for w, i in zip(windows, items, strict=True)]
     whole, alone = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=0).values()
-    (dense,) = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0).values()
+    dense = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0)["smooth"]
     assert {name: alone.by_name[name] for name in DENSE} == dict(dense.by_name)
     assert {name: alone.by_name[name] for name in TERMS} == {name: whole.by_name[name] for name in TERMS}
     assert alone.by_name["items"] > 3 * abs(whole.by_name["items"])
@@ -271,3 +274,17 @@ def test_a_seed_decides():
     windows = [planted(0, follow=0.5), planted(1, follow=0.5)]
     one, same = (dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=3).by_name) for _ in range(2))
     assert one == same
+
+
+def test_fitment_gets_a_weight_where_choosers_are_enough_to_rank_by():
+    """Each chooser takes what fits as their last product does."""
+    windows = [planted(seed, follow=0.9, step=1) for seed in range(2)]
+    rows = np.arange(N_P)
+    turned = np.exp(2j * np.pi * rows / N_P)  # the next products are the nearest on a circle
+    circle = np.stack([turned.real, turned.imag], axis=1).astype(np.float32)
+    windows = [replace(w, fitment_PA=circle) for w in windows]
+    (alone,) = intent.fit_intent(windows, PATHS, HISTORY, sparse_terms=False, seed=0).values()
+    assert alone.by_name["fitment"] > 1
+    few = replace(HISTORY, rank_choosers=10_000)
+    got = intent.fit_intent(windows, PATHS, few, sparse_terms=True, seed=0)
+    assert {w.by_name["fitment"] for w in got.values()} == {0.0}

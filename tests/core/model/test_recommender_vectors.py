@@ -20,8 +20,9 @@ def test_scores_are_one_inner_product_that_an_index_can_serve(trained):
     users, products = trained.user_vectors(audience), trained.product_vectors()
     model = small_settings().model
     learned = model.output_dim + 2  # with slack
-    spectral = trained._plan.constants.factors.in_PF.shape[1]
-    constants = model.vehicle_factors + len(PRODUCT_FEATURES) + 1 + model.item_factors + spectral
+    factors = trained._plan.constants.factors
+    smooth, fitment = factors.in_PF.shape[1], factors.fitment_PA.shape[1]
+    constants = model.vehicle_factors + len(PRODUCT_FEATURES) + 1 + model.item_factors + smooth + fitment
     assert users.shape[1] == products.shape[1] == constants + learned + 1
     cold = np.flatnonzero(np.bincount(audience.history.user_E, minlength=len(audience)) == 0)
     whole = trained.score_block(0, len(audience))

@@ -23,6 +23,7 @@ SMALL_MODEL = {
     "vehicle_factors": 6,
     "item_factors": 6,
     "spectral_factors": 6,
+    "fitment_factors": 6,
     "dropout": 0.1,
 }
 SMALL_TRAINING = {
@@ -45,6 +46,7 @@ AS_PROPOSED = {
     "vehicle_factors": 0,
     "item_factors": 0,
     "spectral_factors": 0,
+    "fitment_factors": 0,
     "sparse_terms": False,
 }
 N_MAKES, N_PRODUCTS, HALF = 6, 24, 12

@@ -116,6 +116,7 @@ def test_hetero_gat_is_the_graph_model_under_the_proposals_switches_and_nothing_
         ("model", "vehicle_factors"): 0,
         ("model", "item_factors"): 0,
         ("model", "spectral_factors"): 0,
+        ("model", "fitment_factors"): 0,
         ("training", "loss"): "bce",
         ("training", "learning_rate"): SETTINGS.peers.hetero_gat_learning_rate,
         ("training", "loss_tau_days"): SETTINGS.graph.decay_tau_days,

@@ -30,7 +30,7 @@ from tests.core.model.worlds import small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
-FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "spectral_factors": 4, "spectral_in_windows": True}
+FULL_RANK = {"vehicle_factors": 14, "item_factors": 26, "fitment_factors": 14, "spectral_factors": 4}
 CAR, RAM = "2018|ford|mustang", "2020|ram|1500"
 # Windows of 30 days before 1 June start on 2 May, 2 April and 3 March.
 STORE: dict[str, Any] = {
@@ -206,6 +206,31 @@ def test_the_smooth_part_costs_nothing_where_it_counts_for_nothing():
         assert factors.in_PF.shape == factors.out_PF.shape == (4, dimensions)
 
 
+def test_what_products_fit_costs_nothing_where_it_counts_for_nothing():
+    asked = learn(store())
+    assert asked.windows[0].fitment_PA.shape == (4, 2)  # two make/models
+    assert asked.weights is not None
+    by_name = dict(asked.weights.intent.by_name)
+    assert by_name["fitment"] == 0.0  # of a handful of choosers
+    maker = ConstantMaker(store(), settings_of(), build_structure(store()))
+    for weight, dimensions in ((0.0, 0), (1.0, 2)):
+        weights = dataclasses.replace(asked.weights, intent=IntentWeights(by_name | {"fitment": weight}))
+        assert maker.make(store().events, weights).factors.fitment_PA.shape == (4, dimensions)
+
+
+@pytest.mark.parametrize("before", [{"spectral": 0.0, "fitment": 2.0}, {"spectral": 3.0, "fitment": 0.0}])
+@pytest.mark.parametrize("after", [{"spectral": 0.0, "fitment": 2.0}, {"spectral": 3.0, "fitment": 0.0}])
+def test_weighed_otherwise_constants_are_what_they_would_have_been(before, after):
+    weights, maker = learn(store()).weights, ConstantMaker(store(), settings_of(), build_structure(store()))
+    assert weights is not None
+    one, other = (
+        dataclasses.replace(weights, intent=IntentWeights(dict(weights.intent.by_name) | changes))
+        for changes in (before, after)
+    )
+    made = maker.make(store().events, one)
+    assert same(maker.reweighed(made, store().events, other), maker.make(store().events, other))
+
+
 # Folds
 
 
@@ -236,6 +261,7 @@ def test_a_model_that_learns_all_by_gradient_needs_no_choices():
         "vehicle_factors": 0,
         "item_factors": 0,
         "spectral_factors": 0,
+        "fitment_factors": 0,
         "sparse_terms": False,
     }
     got = learn(store(), settings_of(**off))
