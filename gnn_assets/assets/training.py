@@ -29,7 +29,8 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
     )
     def gnn_checkpoint(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Graph models to judge by: one fitted before each validation window, stopped early by Recall@10 there; then
-        one before each test window, with that number of steps. A killed run resumes; weights start from last week's.
+        one before each test window, with that number of steps and the start of a history's weights that was chosen
+        with it. A killed run resumes; weights start from last week's.
 
         With `training.processes` above 1, that many train together; they make the same model in less time.
         """
@@ -42,6 +43,7 @@ def training_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefi
         return dg.MaterializeResult(
             metadata={
                 "steps": made["steps"],
+                "start": made["start"],
                 "validation_recall_at_10": _best(histories[validation[0]]),
                 "warm_start": dg.MetadataValue.md("; ".join(f"{r}: {what}" for r, what in made["warm_start"].items())),
                 "processes": made["processes"],

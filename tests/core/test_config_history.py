@@ -19,6 +19,8 @@ from gnn_core.errors import ConfigError
         ("hidden_share", 0.95),
         ("rank_multiples", []),
         ("rank_multiples", [1.0, -1.0]),
+        ("rank_measures", []),
+        ("rank_measures", ["recall", "mrr"]),
         ("prior", {"nearest": 1.0}),
         ("prior_dense", {"near": 1.0}),  # a sparse term, which the dot product does not have
     ],
