@@ -2,10 +2,7 @@
 
 import copy
 import re
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -13,7 +10,6 @@ import kubernetes
 import kubernetes_validate
 import pytest
 import yaml
-from dagster._config import validate_config
 from dagster._core.definitions.dependency import NodeHandle
 from dagster._core.definitions.reconstruct import reconstructable
 from dagster._core.execution.api import create_execution_plan
@@ -23,7 +19,6 @@ from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.init import InitExecutorContext
 from dagster._core.executor.step_delegating import StepHandlerContext
-from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.test_utils import instance_for_test
 from dagster._grpc.types import ExecuteStepArgs
@@ -31,13 +26,11 @@ from dagster_k8s.client import DagsterKubernetesClient
 
 from gnn_assets.definitions import build_defs
 from gnn_assets.environment import PROJECT, Environment
-from gnn_core.config import load_settings
 from gnn_core.errors import ConfigError
-from tests.fixtures.chart import containerfile, helm_values, instance_settings, launcher_config, manifests
+from tests.fixtures.chart import helm_values, launcher_config
+from tests.fixtures.kubernetes_versions import VERSIONS
 
 IMAGE = "registry.example/gnn:1"
-MINORS = {tuple(map(int, v.split(".")[:2])) for v in kubernetes_validate.utils.all_versions()}
-VERSIONS = [f"{major}.{minor}" for major, minor in sorted(MINORS) if (major, minor) >= (1, 30)]
 TRAINING = {"gnn_checkpoint", "promoted_model"}
 GPU = "nvidia.com/gpu"
 SHARDED = "recommendation_candidates"
@@ -219,14 +212,6 @@ def test_strictly_means_that_a_misspelt_field_is_refused(jobs):
         kubernetes_validate.validate(job, VERSIONS[0], strict=True)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_manifest_is_strictly_valid(version):
-    documents = manifests()
-    assert {d["kind"] for d in documents} >= {"Namespace", "ServiceAccount", "Role", "RoleBinding"}
-    for document in documents:
-        kubernetes_validate.validate(document, version, strict=True)
-
-
 def test_training_asks_for_a_gpu_and_nothing_else_does(steps):
     asking = {step for step, (_, job) in steps.items() if GPU in container(job)["resources"]["limits"]}
     assert asking == TRAINING
@@ -368,57 +353,3 @@ def test_a_wrong_setting_is_named(tmp_path, change, named):
         change = {"pods": {**base, "default": {**base["default"], **change["pod"]}}}
     with pytest.raises(ConfigError, match=re.escape(named)):
         build_defs(production(tmp_path, kubernetes=change))
-
-
-def test_values_config_and_manifests_name_the_same_things():
-    values = helm_values()
-    settings = load_settings(PROJECT / "configs" / "gnn_config.yaml").kubernetes
-    launcher = launcher_config(values)
-    accounts = {d["metadata"]["name"] for d in manifests() if d["kind"] == "ServiceAccount"}
-    assert {d["metadata"].get("namespace", "gnn") for d in manifests()} == {settings.namespace}
-    assert launcher["job_namespace"] == settings.namespace
-    assert launcher["service_account_name"] in accounts
-    assert launcher["run_k8s_config"]["pod_spec_config"]["serviceAccountName"] in accounts
-    claims = {d["metadata"]["name"] for d in manifests() if d["kind"] == "PersistentVolumeClaim"}
-    assert {p.scratch_claim for p in settings.pods.values() if p.scratch_claim} == claims
-    named = {settings.step_service_account, *(p.service_account for p in settings.pods.values() if p.service_account)}
-    assert named <= accounts
-    assert re.search(rf"USER {launcher['security_context']['runAsUser']}\b", containerfile())
-
-
-def test_the_image_keeps_bytecode_of_its_code_and_of_python_itself():
-    compiled = re.search(r"-m compileall .*/opt/app .*", containerfile())
-    assert compiled
-    asked = re.search(r"python -c '(.+?)'", compiled[0])
-    assert asked
-    done = subprocess.run([sys.executable, "-c", asked[1]], capture_output=True, text=True, check=True)
-    assert Path(done.stdout.strip(), "os.py").is_file()
-
-
-def test_steps_and_publishers_are_bound_to_no_role():
-    bound = {s["name"] for d in manifests() if d["kind"] == "RoleBinding" for s in d["subjects"]}
-    assert bound == {"gnn-dagster", "gnn-run"}
-
-
-def test_launchers_may_touch_jobs_and_pods_and_read_nothing_secret():
-    (role,) = [d for d in manifests() if d["kind"] == "Role"]
-    rights = {(r, v) for rule in role["rules"] for r in rule["resources"] for v in rule["verbs"]}
-    assert rights == {
-        ("jobs", "create"), ("jobs", "get"), ("jobs", "list"), ("jobs", "delete"), ("jobs/status", "get"),
-        ("pods", "get"), ("pods", "list"), ("pods", "delete"), ("pods/log", "get"), ("events", "list"),
-    }  # fmt: skip
-
-
-def test_dagster_takes_the_instance_settings_that_the_chart_would_write():
-    settings = instance_settings(helm_values())
-    result = validate_config(dagster_instance_config_schema(), settings)
-    assert result.success, result.errors
-    assert settings["run_monitoring"]["enabled"] is True
-    assert settings["run_monitoring"]["max_resume_run_attempts"] == 0
-    assert settings["run_retries"]["retry_on_asset_or_op_failure"] is False
-
-
-def test_no_file_of_the_deployment_names_a_host_of_anybody():
-    texts = [containerfile(), *(p.read_text() for p in (PROJECT / "deploy").rglob("*.y*ml"))]
-    hosts = {h for text in texts for h in re.findall(r"https?://([^/\s\"']+)", text)}
-    assert hosts <= {"download.pytorch.org"}
