@@ -134,6 +134,16 @@ def test_choosers_are_drawn_where_there_are_more_than_memory_holds():
     assert drawn.tolist() == sorted(drawn.tolist())
 
 
+def test_a_place_is_worth_by_dcg_what_stands_above_it_however_much_that_is():
+    window, one = camps(3, loyal=False), weights(orders=1.0)
+    asked = by_rank._Asked(window, np.arange(3), one, replace(HISTORY, rank_length=1))
+    score_CP = asked._summed(np.ones(len(GROUPS)))
+    above = [int((row > row[p]).sum()) for row, p in zip(score_CP, window.taken_CP.indices, strict=True)]
+    assert max(above) > 2
+    assert asked._worth(score_CP, "dcg") == pytest.approx(1 / np.log2(2.0 + np.array(above)))
+    assert asked._worth(score_CP, "recall") == pytest.approx((np.array(above) < 1).astype(float))
+
+
 def test_products_that_are_no_candidates_take_no_place():
     window = camps(3, loyal=False)
     best = np.zeros((3, N_P))

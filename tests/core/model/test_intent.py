@@ -175,6 +175,7 @@ def planted(seed: int, *, follow: float, step: int = 0, n_choosers: int = 150) -
         fits=[list(range(N_P))],
         items=ItemGraph(next_one, sparse.csr_matrix((N_P, N_P)), none, none),
         spectral=SpectralFactors(none, none),
+        fitment_PA=none,
         lift_SP=np.zeros((1, N_P), np.float32),
         product_PK=features,
     )
@@ -288,3 +289,13 @@ def test_fitment_gets_a_weight_where_choosers_are_enough_to_rank_by():
     few = replace(HISTORY, rank_choosers=10_000)
     got = intent.fit_intent(windows, PATHS, few, sparse_terms=True, seed=0)
     assert {w.by_name["fitment"] for w in got.values()} == {0.0}
+
+
+def test_the_fit_with_the_smooth_part_is_drawn_to_the_weights_of_the_inner_product_alone():
+    rows = np.eye(N_P, dtype=np.float32)
+    windows = [replace(planted(0, follow=0.5), spectral=SpectralFactors(rows, rows))]
+    stiff = replace(PATHS, logit_penalties=(1e9, 1e10))
+    got = intent.fit_intent(windows, stiff, HISTORY, sparse_terms=True, seed=0)
+    for name, prior in (("joint", HISTORY.prior), ("smooth", HISTORY.prior_dense)):
+        for part in DENSE:
+            assert got[name].by_name[part] == pytest.approx(prior.get(part, 0.0), abs=1e-3), (name, part)

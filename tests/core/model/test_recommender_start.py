@@ -14,9 +14,9 @@ from tests.core.model.worlds import small_settings
 JOINT, BY_DCG, SMOOTH, SMOOTH_DCG = ALL = ("joint_recall", "joint_dcg", "smooth_recall", "smooth_dcg")
 
 
-def settings_with(**history):
+def settings_with(model=None, **history):
     """So few choosers as the small world has are enough to rank by."""
-    settings = small_settings()
+    settings = small_settings(model)
     return dataclasses.replace(
         settings, history=dataclasses.replace(settings.history, **{"rank_choosers": 5} | history)
     )
@@ -49,6 +49,11 @@ def test_the_start_that_ranks_validation_users_highest_is_taken(best):
     assert validator.seen[-1] == best  # what is trained and validated from there on
     assert got.path_weights() == fit(start=best).path_weights()
     assert (got.product_vectors() == fit(start=best).product_vectors()).all()
+
+
+def test_without_a_smooth_part_the_measures_are_compared_alone():
+    got = fit(settings_with({"spectral_factors": 0}), validator=worth_of({JOINT: 0.1, BY_DCG: 0.2}))
+    assert (got.start, got.worth) == (BY_DCG, {JOINT: 0.1, BY_DCG: 0.2})
 
 
 def test_at_a_tie_it_is_what_ranks_earlier_choices_highest_and_so_without_a_validator():

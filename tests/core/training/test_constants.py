@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.config.history import DENSE, TERMS
@@ -282,6 +283,9 @@ def test_a_handful_of_users_leaves_the_weights_where_they_were():
 def test_what_is_served_is_what_was_fitted():
     """The score of a user with a history is the fitted utility to the last term, where the factors have full rank."""
     past, settings = two_platforms(), small_settings(FULL_RANK)
+    fits_VP = past.fits_VP.toarray()
+    fits_VP[: len(fits_VP) // 2, -5:] = False  # else fitment would tell no product from another
+    past = dataclasses.replace(past, fits_VP=sparse.csr_matrix(fits_VP))
     # Every owner looks at something in the 30 days after: past.as_of is then the start of the latest window.
     ev = past.events
     again = dataclasses.replace(ev, ts_E=ev.ts_E + (micros(AS_OF + 29 * DAYS) - ev.ts_E.max()))
@@ -306,6 +310,7 @@ def test_what_is_served_is_what_was_fitted():
     checkpoint.tensors.update(to_tensors(plan.constants))
     served = GraphRecommender.from_checkpoint(checkpoint, past, settings)
 
+    assert plan.constants.factors.fitment_PA.shape[1] > 0
     window = dataclasses.replace(window, lift_SP=PathWeights(paths).lift(features, fitting_of(past)))
     user_C = np.unique(again.user_E)
     assert len(user_C) == window.taken_CP.shape[0] > 50
