@@ -1,5 +1,7 @@
 """The score taken apart by path: the parts add up to it, and each is what its term says."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,14 +9,16 @@ from gnn_core.config.paths import PRODUCT_FEATURES
 from gnn_core.errors import ShapeError
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
-from tests.core.model.worlds import small_settings, two_platforms
+from tests.core.model.worlds import fitting_apart, small_settings, two_platforms
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    train = two_platforms(cold=2, seed=1)
-    model = GraphRecommender(small_settings(), max_steps=3)
+    train, settings = fitting_apart(two_platforms(cold=2, seed=1)), small_settings()
+    few = dataclasses.replace(settings.history, rank_choosers=5)  # so that every part has a weight
+    model = GraphRecommender(dataclasses.replace(settings, history=few), max_steps=3, start="smooth_dcg")
     model.fit(train)
+    assert all(last > first for first, last in model.vector_blocks().values())
     audience, _ = build_audience(train, np.arange(len(train.user_ids)))
     model.prepare(audience)
     return model, audience, train

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from gnn_core.config import Settings, load_settings
 from gnn_core.scoring.audience import build_audience
@@ -57,6 +59,13 @@ def small_settings(model: dict[str, Any] | None = None, training: dict[str, Any]
     return load_settings(
         CONFIG, [{"model": SMALL_MODEL | (model or {}), "training": SMALL_TRAINING | (training or {})}]
     )
+
+
+def fitting_apart(world: Snapshot) -> Snapshot:
+    """The same, with five products that do not fit half of the vehicles: fitment tells products from each other."""
+    fits_VP = world.fits_VP.toarray()
+    fits_VP[: len(fits_VP) // 2, -5:] = False
+    return dataclasses.replace(world, fits_VP=sparse.csr_matrix(fits_VP))
 
 
 def segment(platform: int, make: int) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from gnn_core.graph.split import Cut
-from gnn_core.program.offline import Frozen, fit_validation, frozen_start
+from gnn_core.program.offline import Frozen, fit_validation, frozen_start, refit
+from tests.core.model.fits import WORLD
+from tests.core.model.worlds import small_settings
 
 ONE, OTHER = (
     Cut(name, "validation", *(np.datetime64(day) for day in days))
@@ -60,3 +62,8 @@ def test_a_window_that_preferred_another_start_is_fitted_again():
     assert {name: model.start for name, model in fitted.items()} == {"validation-1": "smooth", "validation-2": "smooth"}
     assert frozen == Frozen(10, "smooth")  # of 15 and 10 the lower
     assert Frozen.from_json(frozen.as_json() | {"best": {}}) == frozen
+
+
+def test_a_later_fit_takes_over_start_and_steps():
+    model = refit(WORLD, Frozen(2, "smooth_dcg"), small_settings())
+    assert (model.start, model.best_step) == ("smooth_dcg", 2)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.config.history import DENSE, TERMS
@@ -27,7 +26,7 @@ from gnn_core.training.plan import build_plan
 from gnn_core.training.stored_constants import to_tensors
 from tests.core.builders import AS_OF, make_snapshot
 from tests.core.model.tiny import HISTORY, PATHS
-from tests.core.model.worlds import small_settings, two_platforms
+from tests.core.model.worlds import fitting_apart, small_settings, two_platforms
 from tests.core.training.watched import fitting_of, learn, same
 
 DAYS = np.timedelta64(1, "D")
@@ -282,10 +281,7 @@ def test_a_handful_of_users_leaves_the_weights_where_they_were():
 
 def test_what_is_served_is_what_was_fitted():
     """The score of a user with a history is the fitted utility to the last term, where the factors have full rank."""
-    past, settings = two_platforms(), small_settings(FULL_RANK)
-    fits_VP = past.fits_VP.toarray()
-    fits_VP[: len(fits_VP) // 2, -5:] = False  # else fitment would tell no product from another
-    past = dataclasses.replace(past, fits_VP=sparse.csr_matrix(fits_VP))
+    past, settings = fitting_apart(two_platforms()), small_settings(FULL_RANK)
     # Every owner looks at something in the 30 days after: past.as_of is then the start of the latest window.
     ev = past.events
     again = dataclasses.replace(ev, ts_E=ev.ts_E + (micros(AS_OF + 29 * DAYS) - ev.ts_E.max()))
