@@ -17,7 +17,9 @@ from rich.table import Table as RichTable
 from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import PROJECT, Environment, git_commit
 from gnn_core.benchmark.cells import Bench, Cell, Made, Plan
-from gnn_core.benchmark.figures import CLAIM_DRAWS, as_json, build_figures
+from gnn_core.benchmark.defaults import models_for
+from gnn_core.benchmark.figures import CLAIM_DRAWS, build_figures
+from gnn_core.benchmark.figures_json import as_json
 from gnn_core.benchmark.results import Results
 from gnn_core.benchmark.spec import COLD_SHARES, DEFAULT_STORES, specs
 from gnn_core.benchmark.tables import Table, markdown, report_tables
@@ -69,15 +71,14 @@ def quality(
     config = where.config_dir / "gnn_config.yaml"
     bench = Bench(folder, config, Results(where.state_dir / "bench"), tuple(overlays))
     chosen = stores or _offered(folder, console)
-    names = expanded(models)
+    named = {store: _models(store, folder, models, quick=quick) for store in chosen}
     shares = colds or COLD_SHARES
     plan = Plan(
         tuple(
             cell
             for store in chosen
             for cell in bench.plan(
-                specs([store], folder, colds=shares, seeds=seeds, shuffled=shuffle),
-                expanded(QUICK.get(store, ())) if quick and not models else names,
+                specs([store], folder, colds=shares, seeds=seeds, shuffled=shuffle), named[store]
             ).cells
         )
     )
@@ -87,8 +88,9 @@ def quality(
     made = bench.run(plan, Progress(console, len(plan.to_make)))
     if not shuffle:
         # Shuffled stores that were run before, with the same code and settings, complete the table.
-        exchanged = specs(chosen, folder, colds=shares, seeds=seeds, shuffled=True)
-        made.results.update(bench.stored(bench.plan(exchanged, names)).results)
+        for store, names in named.items():
+            exchanged = specs([store], folder, colds=shares, seeds=seeds, shuffled=True)
+            made.results.update(bench.stored(bench.plan(exchanged, names)).results)
     if not made.results:
         raise DataError("no model gave a result: " + "; ".join(dict.fromkeys(made.failures.values())))
     evaluation = bench.settings.evaluation
@@ -167,6 +169,13 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _models(store: str, folder: Path, models: Sequence[str], *, quick: bool) -> tuple[str, ...]:
+    """Those that were named; else the quick mode's, or what tells something under the store's protocol."""
+    if models:
+        return expanded(models)
+    return expanded(QUICK[store]) if quick and store in QUICK else models_for(store, folder)
 
 
 def _offered(folder: Path, console: Console) -> list[str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +33,16 @@ METRICS = (
     "mrr",
     *(f"ndcg_{k}" for k in NDCGS),
 )
-BEST_SIMPLE = "best_simple"
-"""Of SIMPLE, the one with the best validation figure; chosen anew for each seed, as SQL's version is."""
+BEST_SIMPLE, BEST_PEER = "best_simple", "best_peer"
+"""Of SIMPLE, and of HISTORY_PEERS where users have a history, the one with the best validation figure; chosen anew for
+each seed, as SQL's version is."""
+HISTORY_PEERS = ("item_knn", "ease", "gf_cf", "implicit_als", "implicit_bpr", "light_gcn")
+"""What somebody would take from a library for users with a history."""
+STAND_INS = (SQL, BEST_SIMPLE, BEST_PEER)
+"""Names under which the chosen model of each seed is compared; no models of their own."""
 SQL_INTENT = "sql_v5.17"
 """SQL with the user's own events: the older version, and the one to beat where users have a history."""
-REFERENCES = (SQL, SQL_INTENT, "smoother", BEST_SIMPLE, "popularity")
+REFERENCES = (SQL, SQL_INTENT, "smoother", BEST_SIMPLE, BEST_PEER, "popularity")
 """What lifts are relative to, where a cell has it."""
 ALL = "all"
 """Group of all users; the others are engagement tiers."""
@@ -61,7 +65,7 @@ class CellFigures:
     kind: str
     seeds: tuple[int, ...]
     models: tuple[str, ...]
-    """Real ones, then `sql` and `best_simple`, which stand for the chosen one of each seed."""
+    """Real ones, then those of STAND_INS that the cell has."""
     n_users: dict[str, int]
     """By group: distinct users."""
     means: dict[tuple[str, str, str], float]
@@ -73,7 +77,7 @@ class CellFigures:
     by_seed: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """By model: the primary metric's mean of each seed, in the order of `seeds`."""
     stands_for: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By `sql` and `best_simple`: which model it was in each seed."""
+    """By stand-in: which model it was in each seed."""
 
     @property
     def metric(self) -> str:
@@ -94,8 +98,8 @@ class Figures:
     pooled: CellFigures | None
     """Every cold cell that was not shuffled, each user-row once, a store's users resampled with all their shares."""
     p_holm: dict[tuple[str, str, str], float]
-    """By (cell, model, reference): adjusted p-value of each secondary comparison: over SQL and over the best simple
-    model, or over popularity where there is no SQL. Primary, and not adjusted, is the graph over SQL."""
+    """By (cell, model, reference): adjusted p-value of each secondary comparison: over SQL (where there is none: over
+    popularity), over the best simple model and over the best peer. Primary, and not adjusted, is the graph over SQL."""
     shuffled: dict[str, CellFigures] = field(default_factory=dict)
     """Cells with users' events exchanged, by cell."""
 
@@ -115,7 +119,7 @@ def build_figures(made: Made, settings: EvaluationSettings) -> Figures:
         (name, model, reference): figures.lifts[ALL, model, reference, figures.metric].p_value
         for name, figures in cells.items()
         for (group, model, reference, metric) in figures.lifts
-        if group == ALL and metric == figures.metric and model not in (SQL, BEST_SIMPLE)
+        if group == ALL and metric == figures.metric and model not in STAND_INS
         if reference in _claimed(figures) and not (model == GRAPH and reference == SQL)
     }
     p_holm = dict(zip(family, holm(list(family.values())), strict=True))
@@ -124,7 +128,7 @@ def build_figures(made: Made, settings: EvaluationSettings) -> Figures:
 
 def _claimed(cell: CellFigures) -> tuple[str, ...]:
     """References of the comparisons that are claims; the others are described. A wider family would only cost power."""
-    return (SQL, BEST_SIMPLE) if SQL in cell.models else ("popularity",)
+    return (SQL, BEST_SIMPLE, BEST_PEER) if SQL in cell.models else ("popularity", BEST_PEER)
 
 
 def metric_vectors(result: CellResult) -> NDArray[np.float64]:
@@ -169,7 +173,9 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
     # A model that lacks a seed would be compared on other users than the rest.
     models = tuple(m for m in by_spec[specs[0]] if all(m in by_spec[s] for s in specs))
     parts = [{m: by_spec[s][m] for m in models} for s in specs]
-    chosen = {SQL: SQL_MODELS, BEST_SIMPLE: SIMPLE}
+    # Without a history to read, these give the smoother's answer, which is there under its own name.
+    peers = () if specs[0].kind == COLD else HISTORY_PEERS
+    chosen = {SQL: SQL_MODELS, BEST_SIMPLE: SIMPLE, BEST_PEER: peers}
     stands_for = {
         name: tuple(_best(part, options) for part in parts)
         for name, options in chosen.items()
@@ -308,51 +314,3 @@ def _same(model: str, reference: str, table: _Table) -> bool:
     mine = set(table.stands_for.get(model, (model,)))
     theirs = set(table.stands_for.get(reference, (reference,)))
     return mine == theirs and len(mine) == 1
-
-
-def as_json(figures: Figures, made: Made) -> dict[str, Any]:
-    """Everything, for programs. Keys:
-
-    cells → cell → seeds, n_users by group, `stands_for`, models → model → metrics by group, `recall_10_of_all`,
-    `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by reference, and `runs`:
-    one entry a seed with costs, choices, windows and the collapse report. `pooled` likewise; `shuffled` → cell.
-    failures: store, share, seed, model and the reason why there is no result.
-    """
-    runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for (spec, model), result in sorted(made.results.items()):
-        runs.setdefault((spec.cell, model), []).append({"seed": spec.seed} | result.facts)
-    return {
-        "cells": {name: _cell_json(cell, runs, figures.p_holm) for name, cell in figures.cells.items()},
-        "pooled": None if figures.pooled is None else _cell_json(figures.pooled, {}, {}),
-        "shuffled": {name: _cell_json(cell, runs, {}) for name, cell in figures.shuffled.items()},
-        "failures": [s.as_json() | {"model": m, "reason": why} for (s, m), why in sorted(made.failures.items())],
-    }
-
-
-def _cell_json(
-    cell: CellFigures,
-    runs: Mapping[tuple[str, str], list[dict[str, Any]]],
-    p_holm: Mapping[tuple[str, str, str], float],
-) -> dict[str, Any]:
-    models: dict[str, Any] = {}
-    for model in cell.models:
-        lifts: dict[str, Any] = {}
-        for (group, one, reference, metric), lift in cell.lifts.items():
-            if one == model:
-                lifts.setdefault(group, {}).setdefault(reference, {})[metric] = lift.as_json()
-        models[model] = {
-            "metrics": {g: {m: cell.means[g, model, m] for m in METRICS} for g in cell.n_users},
-            "recall_10_of_all": cell.of_all.get(model),
-            "by_seed": list(cell.by_seed.get(model, ())),
-            "lifts": lifts,
-            "p_holm": {r: p for (c, m, r), p in p_holm.items() if (c, m) == (cell.cell, model)},
-            "runs": runs.get((cell.cell, model), []),
-        }
-    return {
-        "kind": cell.kind,
-        "primary": cell.metric,
-        "seeds": list(cell.seeds),
-        "n_users": cell.n_users,
-        "stands_for": {name: list(which) for name, which in cell.stands_for.items()},
-        "models": models,
-    }

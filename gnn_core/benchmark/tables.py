@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gnn_core.benchmark.cells import Made
-from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, METRICS, SQL_INTENT, CellFigures, Figures
+from gnn_core.benchmark.figures import ALL, BEST_PEER, BEST_SIMPLE, METRICS, SQL_INTENT, CellFigures, Figures
 from gnn_core.benchmark.spec import WARM
 from gnn_core.benchmark.targets import Row
 from gnn_core.benchmark.variants import SQL
@@ -19,7 +19,11 @@ from gnn_core.evaluation.bootstrap import Lift
 from gnn_core.evaluation.gate import signed_percent
 from gnn_core.evaluation.names import label
 
-_NAMES = {SQL: "SQL, chosen on validation", BEST_SIMPLE: "best simple model, chosen on validation"}
+_NAMES = {
+    SQL: "SQL, chosen on validation",
+    BEST_SIMPLE: "best simple model, chosen on validation",
+    BEST_PEER: "best peer, chosen on validation",
+}
 _WIDE_ONLY = {
     *("Recall@1", "Recall@4", "Recall@5", "Recall@10", "Recall@20", "HR@10", "NDCG@20", "over Smoother"),
     *("CPU seconds", "of which added"),
@@ -69,7 +73,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     """Every metric of every model, and lifts of the primary metric with intervals."""
     intent = (SQL_INTENT,) if cell.kind == WARM else ()
     first = ("popularity",) if SQL not in cell.models or cell.cell in figures.shuffled else ()
-    references = [r for r in (*first, SQL, *intent, "smoother", BEST_SIMPLE) if r in cell.models]
+    references = [r for r in (*first, SQL, *intent, "smoother", BEST_SIMPLE, BEST_PEER) if r in cell.models]
     claimed = SQL if SQL in cell.models else "popularity"
     rows = []
     for model in cell.models:

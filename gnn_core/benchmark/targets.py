@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, SQL_INTENT, CellFigures, Figures
+from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, SQL_INTENT, STAND_INS, CellFigures, Figures
 from gnn_core.benchmark.published import REFIT
 from gnn_core.benchmark.variants import GRAPH, SQL
 from gnn_core.evaluation.bootstrap import Lift
@@ -219,7 +219,7 @@ def _shuffled_row(figures: Figures) -> Row:
     for name, cell in figures.shuffled.items():
         for model in cell.models:
             lift = cell.lifts.get((ALL, model, "popularity", cell.metric))
-            if lift is not None and model not in (SQL, BEST_SIMPLE):
+            if lift is not None and model not in STAND_INS:
                 asked += 1
                 if lift.low is not None and lift.low > 0:
                     beats.append(f"{model} in {name} {_interval(lift)}")

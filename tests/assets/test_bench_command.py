@@ -43,7 +43,7 @@ def test_it_plans_runs_writes_and_resumes(folder: Path) -> None:
     assert "tiny_last_item seed 0 item_knn" in text
     content = json.loads((folder / "b.json").read_text())
     found = content["cells"]["tiny_last_item"]["models"]
-    assert set(found) == {"popularity", "item_knn"}
+    assert set(found) == {"popularity", "item_knn", "best_peer"}
     assert found["item_knn"]["lifts"]["all"]["popularity"]["hit_rate_10"]["n_users"] == len(SEQUENCES)
     assert {row["verdict"] for row in content["targets"]} == {"not run"}
     assert "## tiny_last_item" in (folder / "b.md").read_text()
@@ -51,6 +51,14 @@ def test_it_plans_runs_writes_and_resumes(folder: Path) -> None:
     assert code == 0
     assert "2 of them there already" in text
     assert "tiny_last_item seed 0 item_knn" not in text
+
+
+def test_models_that_are_not_named_are_those_of_the_protocol(folder: Path) -> None:
+    code, text = bench(folder, "--plan")
+    assert code == 0
+    assert "9 cells (store, share, seed, model), 0 of them there already" in text
+    code, text = bench(folder, "--plan", "--quick")
+    assert (code, "9 cells" in text) == (0, True), "the quick mode names models of its own stores alone"
 
 
 def test_shuffled_results_complete_the_table_of_targets(folder: Path) -> None:

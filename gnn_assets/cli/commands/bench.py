@@ -26,7 +26,8 @@ def quality(
         typer.Option(help="sports, beauty, NAME_last_item, NAME_rebuy, gowalla …; repeatable. Left out: all targets'."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="graph, sql, a peer or a variant; repeatable. Left out: SQL, peers, graph.")
+        list[str] | None,
+        typer.Option(help="graph, sql, a peer or a variant; repeatable. Left out: what tells something there."),
     ] = None,
     cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden: 50, 90, 98; repeatable.")] = None,
     seeds: Annotated[int, typer.Option(help="Split seeds, or training seeds where no split is drawn.")] = 3,

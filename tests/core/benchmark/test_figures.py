@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gnn_core.benchmark.cells import Made
-from gnn_core.benchmark.figures import ALL, BEST_SIMPLE, POOLED, as_json, build_figures
+from gnn_core.benchmark.figures import ALL, BEST_PEER, BEST_SIMPLE, POOLED, build_figures
+from gnn_core.benchmark.figures_json import as_json
 from gnn_core.benchmark.results import CellResult
 from gnn_core.benchmark.spec import Spec
 from gnn_core.benchmark.tables import markdown, report_tables
@@ -92,6 +93,38 @@ def test_a_lift_is_the_paired_bootstrap_of_users() -> None:
     assert lift == paired_lift(one, other, np.arange(100), **options)
     assert lift.estimate == pytest.approx(0.5)
     assert figures.cells["beauty_cold90"].lifts[ALL, "graph", BEST_SIMPLE, "recall_10"] == lift
+
+
+def test_peers_of_a_history_are_chosen_on_validation_and_compared_as_one() -> None:
+    """The better test figure is ALS's in both seeds; validation took EASE in the second."""
+    warm = Spec("log", "warm", 0, 0)
+    made = Made(
+        {
+            (replace(warm, seed=seed), model): answer(some(50, k), recall=recall)
+            for seed, ease in ((0, 0.1), (1, 0.3))
+            for model, k, recall in (
+                ("implicit_als", 25, 0.2),
+                ("ease", 20, ease),
+                ("graph", 30, 0.0),
+                ("sql_v5.18", 9, 0),
+            )
+        }
+    )
+    figures = build_figures(made, SETTINGS)
+    cell = figures.cells["log"]
+    assert cell.stands_for[BEST_PEER] == ("implicit_als", "ease")
+    assert cell.lifts[ALL, "graph", BEST_PEER, "recall_10"].estimate == pytest.approx(30 / 22.5 - 1)
+    assert ("log", "graph", BEST_PEER) in figures.p_holm
+    (table,) = [t for t in report_tables(figures, made, judged_targets(figures)) if t.title == "log"]
+    shown = dict(zip(table.columns, next(r for r in table.rows if r[0] == "Graph model"), strict=True))
+    assert shown["over best peer"].startswith("+33.3%")
+    assert "best peer, chosen on validation: implicit_als, ease" in table.note
+    assert [row[0] for row in table.rows][-1] == "SQL v5.18", "a stand-in is no row of its own"
+
+
+def test_no_peer_of_a_history_is_compared_where_users_have_none() -> None:
+    made = Made({(BEAUTY, m): answer(some(50, 20)) for m in ("item_knn", "graph")})
+    assert BEST_PEER not in build_figures(made, SETTINGS).cells["beauty_cold90"].models
 
 
 def test_cuts_of_one_user_are_resampled_together() -> None:
