@@ -53,6 +53,7 @@ def quality(
     quick: bool,
     shuffle: bool,
     plan_only: bool,
+    stored: bool,
     json_file: Path | None,
     markdown_file: Path | None,
     planted_file: Path | None,
@@ -85,14 +86,17 @@ def quality(
     _announce(plan, console)
     if plan_only:
         return
-    made = bench.run(plan, Progress(console, len(plan.to_make)))
+    made = bench.stored(plan) if stored else bench.run(plan, Progress(console, len(plan.to_make)))
     if not shuffle:
         # Shuffled stores that were run before, with the same code and settings, complete the table.
         for store, names in named.items():
             exchanged = specs([store], folder, colds=shares, seeds=seeds, shuffled=True)
             made.results.update(bench.stored(bench.plan(exchanged, names)).results)
     if not made.results:
-        raise DataError("no model gave a result: " + "; ".join(dict.fromkeys(made.failures.values())))
+        reasons = (
+            "; ".join(dict.fromkeys(made.failures.values())) or "none is there yet; leave out --stored to make them"
+        )
+        raise DataError(f"no model gave a result: {reasons}")
     evaluation = bench.settings.evaluation
     if not quick:
         evaluation = replace(evaluation, bootstrap_draws=max(CLAIM_DRAWS, evaluation.bootstrap_draws))

@@ -78,6 +78,8 @@ class CellFigures:
     """By model: the primary metric's mean of each seed, in the order of `seeds`."""
     stands_for: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By stand-in: which model it was in each seed."""
+    lacking: tuple[str, ...] = ()
+    """Models without a result for some seed, so not compared: others were judged on more users."""
 
     @property
     def metric(self) -> str:
@@ -159,6 +161,7 @@ class _Table:
     of_all: dict[str, float]
     by_seed: dict[str, tuple[float, ...]]
     stands_for: dict[str, tuple[str, ...]]
+    lacking: tuple[str, ...]
 
 
 def _tables(made: Made) -> dict[str, _Table]:
@@ -171,7 +174,10 @@ def _tables(made: Made) -> dict[str, _Table]:
 def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Table:
     specs = sorted(by_spec)
     # A model that lacks a seed would be compared on other users than the rest.
-    models = tuple(m for m in by_spec[specs[0]] if all(m in by_spec[s] for s in specs))
+    known = tuple(dict.fromkeys(m for s in specs for m in by_spec[s]))
+    models = tuple(m for m in known if all(m in by_spec[s] for s in specs))
+    if not models:
+        raise DataError(f"{cell}: no model has a result for each of the seeds {', '.join(str(s.seed) for s in specs)}")
     parts = [{m: by_spec[s][m] for m in models} for s in specs]
     # Without a history to read, these give the smoother's answer, which is there under its own name.
     peers = () if specs[0].kind == COLD else HISTORY_PEERS
@@ -216,6 +222,7 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
         of_all={name: float(np.mean([row[i] for row in of_all])) for i, name in enumerate(names)},
         by_seed={name: tuple(float(v[:, i, metric].mean()) for v in values) for i, name in enumerate(names)},
         stands_for=stands_for,
+        lacking=tuple(m for m in known if m not in models),
     )
 
 
@@ -265,6 +272,7 @@ def _pooled(tables: Sequence[_Table], settings: EvaluationSettings) -> CellFigur
         of_all={},
         by_seed={},
         stands_for={},
+        lacking=(),
     )
     return _compared(table, {ALL: np.ones(len(user_N), dtype=bool)}, settings)
 
@@ -306,6 +314,7 @@ def _compared(table: _Table, groups: Mapping[str, NDArray[np.bool_]], settings: 
         table.of_all,
         table.by_seed,
         table.stands_for,
+        table.lacking,
     )
 
 

@@ -15,9 +15,10 @@ from gnn_core.benchmark.figures import METRICS, CellFigures, Figures
 def as_json(figures: Figures, made: Made) -> dict[str, Any]:
     """Everything, for programs. Keys:
 
-    cells → cell → seeds, n_users by group, `stands_for`, models → model → metrics by group, `recall_10_of_all`,
-    `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by reference, and `runs`:
-    one entry a seed with costs, choices, windows and the collapse report. `pooled` likewise; `shuffled` → cell.
+    cells → cell → seeds, n_users by group, `stands_for`, `lacking`, models → model → metrics by group,
+    `recall_10_of_all`, `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by
+    reference, and `runs`: one entry a seed with costs, choices, windows and the collapse report. `pooled` likewise;
+    `shuffled` → cell.
     failures: store, share, seed, model and the reason why there is no result.
     """
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -56,5 +57,6 @@ def _cell_json(
         "seeds": list(cell.seeds),
         "n_users": cell.n_users,
         "stands_for": {name: list(which) for name, which in cell.stands_for.items()},
+        "lacking": list(cell.lacking),
         "models": models,
     }

@@ -92,7 +92,10 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     title = cell.cell if group == ALL else f"{cell.cell}, {group} users"
     seeds = f"{len(cell.seeds)} seed{'s' if len(cell.seeds) != 1 else ''}"
     spread = _spread(cell) if group == ALL and cell.by_seed and len(cell.seeds) > 1 else ""
-    note = f"{cell.n_users[group]:,d} users, {seeds}; lifts of {_head(cell.metric)}. {stands}.{of_all}{spread}"
+    left_out = f" Left out, since a seed is missing: {', '.join(map(label, cell.lacking))}." if cell.lacking else ""
+    note = (
+        f"{cell.n_users[group]:,d} users, {seeds}; lifts of {_head(cell.metric)}. {stands}.{of_all}{spread}{left_out}"
+    )
     return Table(title, ("model", *heads, *over, "p (Holm)"), tuple(rows), note.replace(" .", ""), _head(cell.metric))
 
 

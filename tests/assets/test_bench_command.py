@@ -61,6 +61,16 @@ def test_models_that_are_not_named_are_those_of_the_protocol(folder: Path) -> No
     assert (code, "9 cells" in text) == (0, True), "the quick mode names models of its own stores alone"
 
 
+def test_what_is_there_is_reported_without_making_the_rest(folder: Path) -> None:
+    code, text = bench(folder, "--stored")
+    assert (code, "leave out --stored" in text) == (1, True)
+    assert bench(folder, "--model", "popularity")[0] == 0
+    code, text = bench(folder, "--stored", "--json", str(folder / "b.json"))
+    assert code == 0, text
+    assert list(json.loads((folder / "b.json").read_text())["cells"]["tiny_last_item"]["models"]) == ["popularity"]
+    assert len(list(folder.rglob("*.npz"))) == 1
+
+
 def test_shuffled_results_complete_the_table_of_targets(folder: Path) -> None:
     models = ["--model", "popularity", "--model", "item_knn"]
     assert bench(folder, *models, "--shuffle")[0] == 0

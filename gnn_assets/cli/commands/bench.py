@@ -37,6 +37,7 @@ def quality(
         bool, typer.Option(help="Exchange users' events: nothing may beat popularity beyond its interval.")
     ] = False,
     plan: Annotated[bool, typer.Option(help="Only say which cells are missing and how long they take.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="Report what is there; make nothing.")] = False,
     json_file: JsonFile = None,
     markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here.")] = None,
     planted_file: Annotated[
@@ -57,6 +58,7 @@ def quality(
         quick=quick,
         shuffle=shuffle,
         plan_only=plan,
+        stored=stored,
         json_file=json_file,
         markdown_file=markdown_file,
         planted_file=planted_file,

@@ -211,7 +211,15 @@ def test_a_model_that_lacks_a_seed_is_not_compared() -> None:
     made = Made(
         {(s, "smoother"): answer({"A": True}) for s in (BEAUTY, other)} | {(BEAUTY, "graph"): answer({"A": True})}
     )
-    assert "graph" not in build_figures(made, SETTINGS).cells["beauty_cold90"].models
+    figures = build_figures(made, SETTINGS)
+    assert figures.cells["beauty_cold90"].models == ("smoother", BEST_SIMPLE)
+    assert figures.cells["beauty_cold90"].lacking == ("graph",)
+    (note,) = [t.note for t in report_tables(figures, made, []) if t.title == "beauty_cold90"]
+    assert "Left out, since a seed is missing: Graph model." in note
+    del made.results[other, "smoother"]
+    made.results[other, "ridge"] = answer({"A": True})
+    with pytest.raises(DataError, match="beauty_cold90: no model has a result for each of the seeds 0, 1"):
+        build_figures(made, SETTINGS)
 
 
 def test_the_report_says_everything_in_json_and_markdown() -> None:
