@@ -35,7 +35,7 @@ QUICK: Mapping[str, Sequence[str]] = {
     "beauty_last_item": ("popularity", "item_knn"),
 }
 """Store → models of the quick mode: about 150 processor seconds."""
-QUICK_OVERLAY: Mapping[str, Any] = {"training": {"max_steps": 10}}
+QUICK_OVERLAY: Mapping[str, Any] = {"training": {"max_steps": 10}, "history": {"rank_cells": 6_000_000}}
 """Ten training steps: enough to see the whole path, too few for a claim."""
 WIDE = 240
 """Columns of a terminal that shows the tables whole; in a narrower one they are as in `Table.narrow`."""
@@ -129,7 +129,11 @@ def report(
     }
     write_json(content, json_file, console)
     if markdown_file is not None:
-        markdown_file.write_text(markdown(tables, "Quality on public data") + "\n")
+        origin = (
+            f"Printed by `gnn bench quality` at commit {content['commit']}, settings {content['settings']}. A result "
+            "that other code, settings or data made is never shown."
+        )
+        markdown_file.write_text(markdown(tables, "Quality on public data", origin) + "\n")
         console.print(f"Markdown: {markdown_file}", soft_wrap=True)
 
 

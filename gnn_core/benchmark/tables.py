@@ -156,9 +156,9 @@ def collapse_table(figures: Figures, made: Made) -> Table:
     return Table("Collapse: does everyone get the same?", columns, tuple(rows))
 
 
-def markdown(tables: Sequence[Table], heading: str) -> str:
-    """All tables as one Markdown text."""
-    parts = [f"# {heading}", ""]
+def markdown(tables: Sequence[Table], heading: str, origin: str) -> str:
+    """All tables as one Markdown text, which says first where it is from."""
+    parts = [f"# {heading}", "", origin, ""]
     for table in tables:
         parts += [f"## {table.title}", ""]
         if table.note:

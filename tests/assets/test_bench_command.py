@@ -46,7 +46,9 @@ def test_it_plans_runs_writes_and_resumes(folder: Path) -> None:
     assert set(found) == {"popularity", "item_knn", "best_peer"}
     assert found["item_knn"]["lifts"]["all"]["popularity"]["hit_rate_10"]["n_users"] == len(SEQUENCES)
     assert {row["verdict"] for row in content["targets"]} == {"not run"}
-    assert "## tiny_last_item" in (folder / "b.md").read_text()
+    text = (folder / "b.md").read_text()
+    assert "## tiny_last_item" in text
+    assert f"at commit {content['commit']}, settings {content['settings']}" in text
     code, text = bench(folder, *models, *files)
     assert code == 0
     assert "2 of them there already" in text

@@ -239,7 +239,8 @@ def test_the_report_says_everything_in_json_and_markdown() -> None:
     over = ("over SQL", "over best simple model", "p (Holm)")
     assert narrow.columns == ("model", "Recall@10", "HR@4", "MRR", "NDCG@10", *over)
     assert dict(zip(narrow.columns, narrow.rows[1], strict=True))["Recall@10"] == "0.6000"
-    text = markdown(tables, "Quality")
+    text = markdown(tables, "Quality", "Printed here.")
+    assert text.startswith("# Quality\n\nPrinted here.\n\n## Targets")
     assert "| Graph model | 0.0000 |" in text
     assert "+50.0% [" in text
     assert "DataError: too large" in text
