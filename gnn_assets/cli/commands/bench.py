@@ -32,7 +32,7 @@ def quality(
     cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden: 50, 90, 98; repeatable.")] = None,
     seeds: Annotated[int, typer.Option(help="Split seeds, or training seeds where no split is drawn.")] = 3,
     source: Source = None,
-    quick: Annotated[bool, typer.Option(help="Few cells, ten training steps: under five minutes, no claims.")] = False,
+    quick: Annotated[bool, typer.Option(help="Few cells, a smaller model: under five minutes, no claims.")] = False,
     shuffle: Annotated[
         bool, typer.Option(help="Exchange users' events: nothing may beat popularity beyond its interval.")
     ] = False,
