@@ -154,7 +154,7 @@ def _of_lift(figures: Figures, words: tuple[str, str, str, str], reference: str,
     cell = figures.cells.get(words[0])
     lift = None if cell is None else cell.lifts.get((ALL, GRAPH, reference, cell.metric))
     if cell is None or lift is None:
-        return Row(*words, "", NOT_RUN)
+        return Row(*words, _lacking(cell, GRAPH), NOT_RUN)
     seeds = cell.seed_lifts(GRAPH, reference)
     said = verdict(lift)
     if lift.n_baseline_hits < MIN_BASELINE_HITS or lift.estimate is None:
@@ -193,7 +193,7 @@ def _value_row(figures: Figures, target: ValueTarget) -> Row:
     words = (target.cell, f"{label}@{k}, {kind}", f"≥ {target.must:.3f}", f"≥ {target.goal:.3f}")
     cell = figures.cells.get(target.cell)
     if cell is None or (ALL, target.model, target.metric) not in cell.means:
-        return Row(*words, "", NOT_RUN)
+        return Row(*words, _lacking(cell, target.model), NOT_RUN)
     mean = cell.means[ALL, target.model, target.metric]
     seeds = cell.by_seed[target.model] if target.metric == cell.metric else ()
     said = GOAL if _reaches(mean, target.goal) else MUST if _reaches(mean, target.must) else MISSED
@@ -235,6 +235,11 @@ def _reaches(value: float | None, threshold: float) -> bool:
 def _shown(lift: Lift, seeds: Sequence[float], cell: CellFigures) -> str:
     spread = f"; seeds {' '.join(signed_percent(s) for s in seeds)}" if len(seeds) > 1 else ""
     return f"{_interval(lift)}{spread}{_few(cell.seeds)}"
+
+
+def _lacking(cell: CellFigures | None, model: str) -> str:
+    """Why a model that was run for some seeds has no figure."""
+    return "lacks a seed that others have" if cell is not None and model in cell.lacking else ""
 
 
 def _interval(lift: Lift) -> str:

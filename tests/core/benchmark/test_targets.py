@@ -50,6 +50,20 @@ def test_lift_over_sql(graph: int, sql: int, want: str) -> None:
     assert "(1 of 3 seeds)" in row.reached
 
 
+def test_a_model_that_lacks_a_seed_says_so() -> None:
+    cold, last = Spec("beauty", "cold", 90, 0), Spec("beauty_last_item", "last_item", 0, 0)
+    models = {cold: ("sql_v5.18", "graph"), last: ("popularity", "graph_dot")}
+    results = {
+        (replace(spec, seed=seed), model): answer(some(50, 30))
+        for spec, (other, mine) in models.items()
+        for seed, model in ((0, other), (0, mine), (1, other))
+    }
+    figures = build_figures(Made(results), SETTINGS)
+    for row in (row_of(figures, "beauty_cold90"), row_of(figures, "beauty_last_item", "HR@10, one dot product")):
+        assert (row.reached, row.verdict) == ("lacks a seed that others have", NOT_RUN)
+    assert row_of(figures, "sports_cold90").reached == ""
+
+
 def test_retailrocket_needs_an_interval_above_zero() -> None:
     spec = Spec("retailrocket", "warm", 0, 0)
     nobody = dict.fromkeys(some(400, 0), False)
