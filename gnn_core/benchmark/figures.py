@@ -185,7 +185,8 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
     stands_for = {
         name: tuple(_best(part, options) for part in parts)
         for name, options in chosen.items()
-        if any(m in models for m in options)
+        # The best of those that happen to be there would be a weaker opponent than it is called.
+        if any(m in models for m in options) and all(m in models for m in options if m in known)
     }
     names = (*models, *stands_for)
     keys, tiers, values, of_all = [], [], [], []

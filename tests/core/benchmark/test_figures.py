@@ -122,6 +122,14 @@ def test_peers_of_a_history_are_chosen_on_validation_and_compared_as_one() -> No
     assert [row[0] for row in table.rows][-1] == "SQL v5.18", "a stand-in is no row of its own"
 
 
+def test_nobody_is_the_best_while_one_of_them_lacks_a_seed() -> None:
+    warm = [Spec("log", "warm", 0, seed) for seed in (0, 1)]
+    results = {(spec, model): answer(some(50, 20)) for spec in warm for model in ("item_knn", "ease", "graph")}
+    del results[warm[1], "ease"]
+    cell = build_figures(Made(results), SETTINGS).cells["log"]
+    assert (cell.models, cell.lacking) == (("item_knn", "graph"), ("ease",))
+
+
 def test_no_peer_of_a_history_is_compared_where_users_have_none() -> None:
     made = Made({(BEAUTY, m): answer(some(50, 20)) for m in ("item_knn", "graph")})
     assert BEST_PEER not in build_figures(made, SETTINGS).cells["beauty_cold90"].models
