@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.workers import end_with_parent
 from gnn_core.benchmark.results import code_digest
 from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
@@ -116,7 +117,8 @@ def run(
     if len(wanted) < len(seeds):
         print(f"  {len(seeds) - len(wanted)} of them were judged before ({keep})", flush=True)
     # A new interpreter each: torch and BLAS fix their threads when they start.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=end_with_parent) as pool:
         for done in as_completed([pool.submit(_trial, *asked) for asked in wanted]):
             trial = done.result()
             trials[trial.seed] = trial
