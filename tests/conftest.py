@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.bigquery",
     "tests.fixtures.gcs",
     "tests.fixtures.installation",
+    "tests.fixtures.modules",
     "tests.fixtures.ten_users",
     "tests.fixtures.warehouse",
 ]

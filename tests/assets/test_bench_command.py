@@ -12,6 +12,7 @@ from gnn_assets.cli.bench import duration
 from gnn_assets.cli.main import app
 from tests.core.benchmark.files import write_sequences
 
+pytestmark = pytest.mark.usefixtures("modules_read_once")
 SEQUENCES = {u: [(u * 3 + k * k) % 17 for k in range(5)] for u in range(1, 40)}
 
 

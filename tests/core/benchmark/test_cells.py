@@ -22,6 +22,7 @@ from gnn_core.snapshot import micros
 from gnn_core.stores.public import load_store
 from tests.core.benchmark.files import CONFIG, write_cold_store, write_sequences, write_split
 
+pytestmark = pytest.mark.usefixtures("modules_read_once")
 MODELS = ("sql_v5.18", "popularity", "smoother", "implicit_als")
 QUICK = {
     "training": {"max_steps": 2, "validate_every": 1},
