@@ -26,9 +26,11 @@ class Axis:
     high: float
 
     @classmethod
-    def around(cls, values: Sequence[float | None], *, cap: float = 2.0) -> Axis:
-        """An axis that holds 0 and all values up to `cap`, so that one wild interval does not flatten the rest."""
-        known = [max(-1.0, min(cap, v)) for v in values if v is not None] + [0.0]
+    def around(cls, ends: Sequence[float | None], estimates: Sequence[float | None] = (), *, cap: float = 2.0) -> Axis:
+        """An axis that holds 0, every estimate, and the ends of intervals up to `cap`, so that one wild interval does
+        not flatten the rest. A dot at the frame would be read as a figure that nobody measured."""
+        known = [0.0, *(v for v in estimates if v is not None)]
+        known += [max(-1.0, min(cap, v)) for v in ends if v is not None]
         pad = 0.08 * max(max(known) - min(known), 0.05)
         return cls(min(known) - pad, max(known) + pad)
 
@@ -66,6 +68,8 @@ def interval_svg(bar: Bar, axis: Axis, *, threshold: float | None, height: int =
             f'<line x1="{left}%" x2="{right}%" y1="{middle}" y2="{middle}" stroke="{bar.colour}" stroke-width="5" '
             'stroke-linecap="round" opacity="0.45"/>'
         )
+        if bar.high is None or bar.high > axis.high:
+            parts.append(_text(100, middle + 4, "▸", bar.colour))  # it goes on beyond the frame
         parts.append(f'<circle cx="{axis.x(bar.estimate)}%" cy="{middle}" r="5.5" fill="{bar.colour}"/>')
         label = f"{signed_percent(bar.estimate)}, between {signed_percent(bar.low)} and {_high(bar.high)}"
     else:

@@ -152,10 +152,9 @@ def _judged_view(data: ReportData, name: str) -> dict[str, Any]:
 
 
 def _verdict_axis(data: ReportData) -> charts.Axis:
-    values = [
-        v for verdict in data.verdicts.values() for v in (verdict.low, verdict.high, verdict.lift, verdict.threshold)
-    ]
-    return charts.Axis.around(values)
+    verdicts = data.verdicts.values()
+    ends = [v for verdict in verdicts for v in (verdict.low, verdict.high, verdict.threshold)]
+    return charts.Axis.around(ends, [verdict.lift for verdict in verdicts])
 
 
 def _bar(verdict: GateVerdict) -> charts.Bar:
@@ -199,8 +198,8 @@ def _beside_smoother(data: ReportData) -> dict[str, Any]:
 
 def _bars(lifts: Mapping[str, Lift], threshold: float | None) -> dict[str, Any]:
     """Rows of a forest plot on one axis."""
-    values = [v for lift in lifts.values() for v in (lift.estimate, lift.low, lift.high)]
-    axis = charts.Axis.around([*values, threshold])
+    ends = [v for lift in lifts.values() for v in (lift.low, lift.high)]
+    axis = charts.Axis.around([*ends, threshold], [lift.estimate for lift in lifts.values()])
     rows = [
         {
             "model": model,

@@ -66,8 +66,8 @@ def interval(lift: Mapping[str, Any]) -> str:
 
 def bars(lifts: Sequence[Mapping[str, Any]], threshold: float | None) -> tuple[list[Markup], Markup]:
     """Intervals on one axis, and the axis; each lift has `lift`, `low`, `high`, None where there is none."""
-    values = [v for lift in lifts for v in (lift["lift"], lift["low"], lift["high"])]
-    axis = charts.Axis.around([*values, threshold])
+    ends = [v for lift in lifts for v in (lift["low"], lift["high"])]
+    axis = charts.Axis.around([*ends, threshold], [lift["lift"] for lift in lifts])
     drawn = [
         charts.interval_svg(charts.Bar(lift["lift"], lift["low"], lift["high"]), axis, threshold=threshold)
         for lift in lifts

@@ -210,6 +210,27 @@ def test_axis_keeps_zero_and_caps_a_wild_interval():
     assert axis.x(-5) == 0.0
 
 
+def test_a_measured_lift_beyond_the_cap_has_its_place_and_its_interval_goes_on():
+    bar = charts.Bar(2.65, 1.25, 6.59)
+    axis = charts.Axis.around([1.25, 6.59], [2.65])
+    svg = charts.interval_svg(bar, axis, threshold=0.05)
+    assert 80 < axis.x(2.65) < 97
+    assert f'cx="{axis.x(2.65)}%"' in svg
+    assert "▸" in svg
+    assert "▸" not in charts.interval_svg(charts.Bar(0.2, 0.1, 0.3), axis, threshold=0.05)
+
+
+def test_no_dot_of_the_report_lies_on_the_frame(data):
+    verdicts = {
+        name: dataclasses.replace(verdict, lift=lift, low=1.1, high=6.0)
+        for (name, verdict), lift in zip(data.verdicts.items(), (2.4, 2.7), strict=False)
+    }
+    page = render_report(dataclasses.replace(data, verdicts=verdicts))
+    dots = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%"[^>]* r="5.5"', page)]
+    assert len(dots) >= 2
+    assert max(dots) < 99
+
+
 def test_an_interval_without_upper_limit_reaches_the_edge():
     axis = charts.Axis(-1.0, 1.0)
     svg = charts.interval_svg(charts.Bar(0.5, 0.0, None), axis, threshold=0.05)

@@ -7,6 +7,7 @@ import pytest
 from gnn_core.monitoring.weekly import weekly_findings
 from gnn_core.program.experiment_page import render_experiment
 from gnn_core.program.learnings import learnings
+from gnn_core.program.pages import bars
 from gnn_core.program.shadow_page import render_shadow
 from gnn_core.program.status_page import render_status
 from tests.core.experiment.experiment_world import ALL
@@ -199,3 +200,8 @@ def test_nothing_is_learned_while_nothing_has_ended():
     assert not page().status.has_learnings
     assert page((800, 400)).status.has_learnings
     assert ALL.monitoring.cold_share_wait == 0.9
+
+
+def test_a_lift_beyond_the_cap_of_the_intervals_has_its_own_place():
+    (bar,), _ = bars([{"lift": 2.65, "low": 1.25, "high": 6.59}], 0.05)
+    assert float(re.search(r'<circle cx="([\d.]+)%"', bar).group(1)) < 97
