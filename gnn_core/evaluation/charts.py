@@ -26,7 +26,7 @@ class Axis:
     high: float
 
     @classmethod
-    def around(cls, ends: Sequence[float | None], estimates: Sequence[float | None] = (), *, cap: float = 2.0) -> Axis:
+    def around(cls, ends: Sequence[float | None], estimates: Sequence[float | None], *, cap: float = 2.0) -> Axis:
         """An axis that holds 0, every estimate, and the ends of intervals up to `cap`, so that one wild interval does
         not flatten the rest. A dot at the frame would be read as a figure that nobody measured."""
         known = [0.0, *(v for v in estimates if v is not None)]
@@ -57,7 +57,8 @@ class Bar:
 
 
 def interval_svg(bar: Bar, axis: Axis, *, threshold: float | None, height: int = 26) -> Markup:
-    """One row of a forest plot: the interval as a line, the estimate as a diamond, 0 and τ as uprights."""
+    """One row of a forest plot: the interval as a line, with an arrow where it goes on beyond the frame, the
+    estimate as a dot, 0 and τ as uprights."""
     middle = height / 2
     parts = [_upright(axis.x(0), 0, height, INK, "")]
     if threshold is not None:

@@ -204,7 +204,7 @@ def test_ticks_are_round_numbers(low, high, want):
 
 
 def test_axis_keeps_zero_and_caps_a_wild_interval():
-    axis = charts.Axis.around([0.1, 0.2, 40.0, None])
+    axis = charts.Axis.around([0.1, 40.0, None], [0.2, None])
     assert axis.low < 0 < 0.2 < axis.high < 3
     assert axis.x(40.0) == 100.0
     assert axis.x(-5) == 0.0
