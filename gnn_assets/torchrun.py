@@ -3,8 +3,8 @@
 What belongs here: the parent's side of `torchrun`. What does not: what the processes do (torchrun_worker.py), how they
 stay one model (gnn_core/training/distributed.py).
 
-Workers speak in lines. One that begins with STEP is a training step, for the bar of the command line; all others go to
-the step's log as they are. The artifact goes through the store: nothing of a model passes through the pipe.
+Workers speak in lines (worker_lines.py). Training steps are for the bar of the command line, all others go to the log
+of the step as they are. The artifact goes through the store: nothing of a model passes through the pipe.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gnn_assets import progress
+from gnn_assets import progress, worker_lines
 from gnn_assets.environment import PROJECT
 from gnn_assets.resources import Platform, Week
 from gnn_core.errors import ProcessLostError
 from gnn_core.io.artifacts import Artifact
 
 WORKER = "gnn_assets.torchrun_worker"
-STEP = "@step "
 SHOWN_STEPS = 10
 """Of a training, this many steps are written to the log; the bar of the command line gets all of them."""
 LAST_LINES = 20
@@ -63,8 +62,8 @@ def together(platform: Platform, week: Week, name: str, say: Callable[[str], Non
         with _started(_command(platform, week, name, n, answer), week.settings.training.threads) as process:
             assert process.stdout is not None
             for line in map(str.rstrip, process.stdout):
-                if line.startswith(STEP):
-                    _tell_step(line.removeprefix(STEP), say)
+                if step := worker_lines.step_of(line):
+                    _tell_step(*step, say)
                     continue
                 ended += [f"process {rank} ended with code {code}" for code, rank in _ENDED.findall(line)]
                 # What follows is torchrun's own traceback, which would push the processes' words out.
@@ -116,8 +115,7 @@ def _started(command: list[str], threads: int) -> Iterator[subprocess.Popen[str]
                 process.wait()
 
 
-def _tell_step(text: str, say: Callable[[str], None]) -> None:
-    what, done, most, loss = json.loads(text)
+def _tell_step(what: str, done: int, most: int, loss: float, say: Callable[[str], None]) -> None:
     progress.of(what)(done, most, loss)
     if done == most or done % max(most // SHOWN_STEPS, 1) == 0:
         say(f"training {what}: step {done} of at most {most}, loss {loss:.4f}")

@@ -15,10 +15,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from gnn_assets import progress
+from gnn_assets import progress, worker_lines
 from gnn_assets.fitting import FITS
 from gnn_assets.resources import Platform
-from gnn_assets.torchrun import STEP
 from gnn_core.errors import GnnCoreError
 from gnn_core.training.distributed import joined
 
@@ -32,24 +31,19 @@ def main(platform: str, key: str, name: str, answer: str) -> None:
     week = Platform(**json.loads(platform)).week(key)
     training = week.settings.training
     with joined(training.device, int(os.environ["LOCAL_RANK"]), training.process_timeout_s) as processes:
-        print(f"process {rank} of {size} has joined: pid {os.getpid()}", flush=True)
-        with progress.reported_to(_report):
+        worker_lines.write(f"process {rank} of {size} has joined: pid {os.getpid()}")
+        with progress.reported_to(worker_lines.write_step):
             artifact = FITS[name](week, processes)
     if artifact is not None:
         Path(answer).write_text(artifact.version)
-
-
-def _report(what: str, done: int, most: int, loss: float) -> None:
-    print(STEP + json.dumps([what, done, most, loss]), flush=True)
 
 
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except GnnCoreError as error:
-        print(f"process {os.environ['RANK']}: {type(error).__name__}: {error}", flush=True)
+        worker_lines.write(f"process {os.environ['RANK']}: {type(error).__name__}: {error}")
         sys.exit(1)
     except Exception:
-        # One write, so that two processes do not mix their lines.
-        print(f"process {os.environ['RANK']}:\n{traceback.format_exc()}", flush=True)
+        worker_lines.write(f"process {os.environ['RANK']}:\n{traceback.format_exc()}")
         sys.exit(1)

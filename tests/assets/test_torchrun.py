@@ -1,12 +1,14 @@
 """What the step makes of its processes' lines: progress, log, a clear error with their last words, and no orphan."""
 
+import os
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from gnn_assets import progress, torchrun
+from gnn_assets import progress, torchrun, worker_lines
 from gnn_core.errors import ProcessLostError
 
 
@@ -40,7 +42,7 @@ def test_lines_go_to_the_log_and_steps_to_the_bar_and_a_tenth_of_them_to_the_log
 import json
 print('process 1 of 2 has joined')
 for n in range(1, 41):
-    print('{torchrun.STEP}' + json.dumps(['validation_1', n, 40, 1 / n]))
+    print('{worker_lines.STEP}' + json.dumps(['validation_1', n, 40, 1 / n]))
 print('W1126 10:00:00.000 torch/distributed/run.py:1] a word of torchrun')
 {DONE}"""
     with progress.reported_to(lambda *step: steps.append(step)):
@@ -49,6 +51,21 @@ print('W1126 10:00:00.000 torch/distributed/run.py:1] a word of torchrun')
     assert lines[0] == "process 1 of 2 has joined"
     assert lines[1] == "training validation_1: step 4 of at most 40, loss 0.2500"
     assert len(lines) == 11
+
+
+def test_processes_that_write_into_one_pipe_do_not_mix_their_lines():
+    code = "import sys; from gnn_assets import worker_lines\nfor n in range(3000): worker_lines.write(sys.argv[1] * 60)"
+    reader, writer = os.pipe()
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(torchrun.PROJECT)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, word], stdout=writer, env=environment) for word in ("a", "b")
+    ]
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        lines = [line.rstrip("\n") for line in pipe]
+    assert [process.wait() for process in started] == [0, 0]
+    assert set(lines) == {"a" * 60, "b" * 60}
+    assert len(lines) == 6000
 
 
 def test_a_process_that_fails_is_told_with_the_last_words_and_what_to_do(together):

@@ -87,6 +87,7 @@ def test_a_process_that_is_killed_is_told_and_the_next_try_goes_on_to_the_same_m
 
     with pytest.raises(ProcessLostError, match="process 1 ended with code -9"):
         torchrun.fit(platform, platform.week(WEEK), "gnn_checkpoint", kill_the_second)
+    assert pids.keys() == {"0"}
     assert list(copy.environment.training_dir.glob("*.safetensors"))
     again = torchrun.fit(platform, platform.week(WEEK), "gnn_checkpoint", lines.append)
     assert any("training resumes after step" in line for line in lines)
