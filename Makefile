@@ -5,10 +5,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EMULATOR := $(VENV)/emulator/.installed
 export GNN_STATE_DIR ?= $(CURDIR)/.gnn
 STORY ?= lift
 
-.PHONY: help setup demo test test-all ui check format bench clean
+.PHONY: help setup emulator demo test test-all ui check format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# The spatial extension, which the emulator loads, runs in the very DuckDB that it was made for; ours is newer.
+$(EMULATOR): $(STAMP)
+	rm -rf $(@D)
+	version=$$(sed -n 's/^duckdb_extension_spatial==//p' constraints.txt); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) \
+	    duckdb==$$version duckdb_extension_spatial==$$version
+	@touch $@
+
+emulator: $(EMULATOR) ## Add what the BigQuery emulator of the tests needs beside .venv's packages
+
 setup: $(STAMP) ## Create .venv with every dependency at its pinned version
 
 demo: $(STAMP) ## Simulate a parts store, run it from gate 1 to the rollout; STORY=lift, null, harm or regression
@@ -27,7 +38,7 @@ demo: $(STAMP) ## Simulate a parts store, run it from gate 1 to the rollout; STO
 test: $(STAMP) ## Run the fast tests (no cloud, no browser, no GPU)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not emulator and not browser and not k8s and not slow and not real_data"
 
-test-all: $(STAMP) ## Run every test that this machine can run
+test-all: $(EMULATOR) ## Run every test that this machine can run
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 ui: $(STAMP) ## Open Dagster on http://localhost:3000

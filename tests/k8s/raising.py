@@ -47,6 +47,7 @@ BIGQUERY = """
 mkdir -p /data/bigquery
 export HOME=/data/bigquery TMPDIR=/data/bigquery BQEMU_QUERY_CACHE_TTL_SECONDS=0
 python -c 'import pathlib, tests.fixtures.bigquery as b; b.install_extension(pathlib.Path.home())'
+export PYTHONPATH=$(python -c 'import tests.fixtures.bigquery as b; print(b.PACKAGES)')
 python -m bqemulator start --ephemeral --log-level error \\
   --rest-host 0.0.0.0 --rest-port 9050 --grpc-host 0.0.0.0 --grpc-port 9060 &
 wait
