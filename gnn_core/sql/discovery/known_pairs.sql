@@ -1,4 +1,5 @@
 -- Pairs of which a product is not in the catalogue, or that share no make and model (unless one of them is universal).
+-- EXISTS and no third join: joins may be reordered, and all products of one make and model by all of them is their square.
 WITH models AS (
   SELECT DISTINCT f.product_id, v.segment_id
   FROM {fitment} AS f
@@ -8,7 +9,9 @@ shared AS (
   SELECT DISTINCT s.product_id, s.similar_product_id
   FROM {staging} AS s
   JOIN models AS a ON a.product_id = s.product_id
-  JOIN models AS b ON b.product_id = s.similar_product_id AND b.segment_id = a.segment_id
+  WHERE EXISTS (
+    SELECT 1 FROM models AS b WHERE b.product_id = s.similar_product_id AND b.segment_id = a.segment_id
+  )
 )
 SELECT
   CONCAT(s.product_id, ' ~ ', s.similar_product_id) AS item,
