@@ -25,6 +25,7 @@ from gnn_core.benchmark.store_run import StoreRun
 from gnn_core.benchmark.variants import SQL_MODELS, changed, variant_of
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import GnnCoreError
+from gnn_core.training.determinism import device_name
 
 STRENGTHS = "smoother_strengths"
 """Name of the result that holds the smoother's chosen strengths, which other peers fall back on."""
@@ -123,6 +124,7 @@ class Bench:
     def run(self, plan: Plan, watcher: Watcher | None = None) -> Made:
         """Make what is missing, spec by spec, then return everything of the plan."""
         failures: dict[tuple[Spec, str], str] = {}
+        wanted = self.settings.training.device
         remaining = plan.seconds
         for spec, cells in _by_spec(plan.to_make):
             opened: StoreRun | RankingRun | None = None
@@ -140,7 +142,7 @@ class Bench:
                     if watcher is not None:
                         watcher.failed(cell, failures[spec, cell.model])
                     continue
-                result = replace(result, facts=result.facts | meter.as_json())
+                result = replace(result, facts=result.facts | meter.as_json() | {"device": device_name(wanted)})
                 self.results.write(spec, cell.model, cell.key, result)
                 if watcher is not None:
                     watcher.finished(cell, result.facts)

@@ -61,7 +61,8 @@ class CellResult:
     """Place among the candidates, 1 = best, before the business rules."""
     facts: dict[str, Any]
     """`validation_recall`: what models are chosen by; `chosen`: what was chosen on validation; `windows`: who was
-    judged and who could not be; `seconds`, `cpu_seconds`, `peak_mb`, `start_mb`; `collapse`."""
+    judged and who could not be; `seconds`, `cpu_seconds`, `peak_mb`, `start_mb`; `device`: what a model
+    that trains had; `collapse`."""
 
 
 def code_digest(root: Path = ROOT, start: str = START) -> str:

@@ -110,6 +110,7 @@ def cost_table(figures: Figures, made: Made) -> Table:
                 for key in ("seconds", "cpu_seconds", "peak_mb", "start_mb")
             }
             added = mean["peak_mb"] - mean["start_mb"]
+            devices = "; ".join(dict.fromkeys(f["device"] for f in facts))
             chosen = "; ".join(dict.fromkeys(_chosen(f["chosen"]) for f in facts if f["chosen"]))
             numbers = (
                 f"{mean['seconds']:.1f}",
@@ -117,8 +118,8 @@ def cost_table(figures: Figures, made: Made) -> Table:
                 f"{mean['peak_mb']:,.0f}",
                 f"{added:,.0f}",
             )
-            rows.append((name, label(model), *numbers, chosen))
-    columns = ("data", "model", "seconds", "CPU seconds", "peak MB", "of which added", "chosen on validation")
+            rows.append((name, label(model), *numbers, devices, chosen))
+    columns = ("data", "model", "seconds", "CPU seconds", "peak MB", "of which added", "device", "chosen on validation")
     return Table("Costs: choosing, fitting and judging", columns, tuple(rows))
 
 

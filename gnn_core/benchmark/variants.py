@@ -38,6 +38,8 @@ VARIANTS: dict[str, Variant] = {
     "graph_dot": Variant(GRAPH, {"model": {"sparse_terms": False}}),
     "graph_dot_no_spectral": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 0}}),
     "graph_dot_spectral_256": Variant(GRAPH, {"model": {"sparse_terms": False, "spectral_factors": 256}}),
+    "graph_closeness": Variant(GRAPH, {"history": {"regressors": 0}}),
+    "graph_dot_closeness": Variant(GRAPH, {"history": {"regressors": 0}, "model": {"sparse_terms": False}}),
     "graph_dot_no_fitment": Variant(GRAPH, {"model": {"sparse_terms": False, "fitment_factors": 0}}),
     "graph_no_fitment": Variant(GRAPH, {"model": {"fitment_factors": 0}}),
     "graph_fitment_512": Variant(GRAPH, {"model": {"fitment_factors": 512}}),

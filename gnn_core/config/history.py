@@ -26,6 +26,10 @@ class HistorySettings:
 
     neighbours: int
     """Of a product in the item graph, at most, of each kind of edge."""
+    regressors: int
+    """Nearest products that a product is regressed on, which weighs them; 0 = their closeness is their weight."""
+    regression_penalty: float
+    """Of the squares of a regression's coefficients, in users of a product."""
     closeness_shrinkage: float
     """Added to the product of two norms: a pair of rare products that one user shares is little evidence."""
     longest_step: int
@@ -62,7 +66,9 @@ class HistorySettings:
             at_least(self, name, 1)
         for name in ("rank_rounds", "rank_length", "rank_cells", "rank_choosers"):
             at_least(self, name, 1)
-        at_least(self, "closeness_shrinkage", 1e-9)
+        at_least(self, "regressors", 0)
+        for name in ("closeness_shrinkage", "regression_penalty"):
+            at_least(self, name, 1e-9)
         within(self, "hidden_share", 0.01, 0.9)
         for name, known in (("prior", (*DENSE, *TERMS)), ("prior_dense", DENSE)):
             if unknown := sorted(set(getattr(self, name)) - set(known)):

@@ -12,7 +12,7 @@ Shape letters: C choosers, P products, G groups of weights, N taken pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "own": ("viewed", "carted", "ordered", "recently"),
 }
 """Weights that are multiplied together."""
+_BLOCK_CELLS = 200_000
+"""Scores that are summed and counted at a time: three arrays of 0.8 MB stay in the cache of a core, where whole
+matrices would go through memory for every multiple."""
 
 
 def weighed_by_rank(
@@ -142,42 +145,66 @@ class _Asked:
 
     def worth(self, multiple_G: Float, measure: str) -> Float:
         """(C,) worth of the ranking under multiples of all groups, of choosers who took a candidate."""
-        return self._worth(self._summed(multiple_G), measure)
+        above_N = np.empty(len(self._row_N))
+        for row_R, pair_N in self._blocks():
+            above_N[pair_N] = self._above(self._summed(multiple_G, row_R), row_R.start, pair_N, measure)
+        return self._worth(above_N, measure)
 
     def worths(self, multiple_G: Float, group: int, measure: str) -> Float:
         """(K, C) the same under each multiple of one group, beside the given ones; 0 where the group says nothing."""
         shape = (len(self._settings.rank_multiples), self.n_choosers)
         if group >= len(self._parts) or not self._parts[group].any():
             return np.zeros(shape)
-        others_CP = self._summed(np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G))
-        own_CP = np.float32(multiple_G[group]) * self._parts[group]
-        return np.stack(
-            [self._worth(others_CP + np.float32(m) * own_CP, measure) for m in self._settings.rank_multiples]
-        )
+        others_G = np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G)
+        above_KN = np.empty((shape[0], len(self._row_N)))
+        for row_R, pair_N in self._blocks():
+            others_RP = self._summed(others_G, row_R)
+            own_RP = np.float32(multiple_G[group]) * self._parts[group][row_R]
+            for k, multiple in enumerate(self._settings.rank_multiples):
+                score_RP = others_RP + np.float32(multiple) * own_RP
+                above_KN[k, pair_N] = self._above(score_RP, row_R.start, pair_N, measure)
+        return np.stack([self._worth(above_N, measure) for above_N in above_KN])
 
-    def _summed(self, multiple_G: Float) -> NDArray[np.float32]:
-        score_CP = np.zeros(self._barred_CP.shape, dtype=np.float32)
+    def _blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Rows of some choosers, and their pairs, which come in the order of the rows."""
+        n_C, n_P = self._barred_CP.shape
+        for start in range(0, n_C, size := max(1, _BLOCK_CELLS // max(n_P, 1))):
+            stop = min(start + size, n_C)
+            yield slice(start, stop), slice(*np.searchsorted(self._row_N, [start, stop]).tolist())
+
+    def _summed(self, multiple_G: Float, row_R: slice) -> NDArray[np.float32]:
+        barred_RP = self._barred_CP[row_R]
+        score_RP = np.zeros(barred_RP.shape, dtype=np.float32)
         for multiple, part_CP in zip(multiple_G, self._parts, strict=False):
             if multiple:
-                score_CP += np.float32(multiple) * part_CP
-        score_CP[self._barred_CP] = -np.inf
-        return score_CP
+                score_RP += np.float32(multiple) * part_CP[row_R]
+        np.copyto(score_RP, -np.inf, where=barred_RP)
+        return score_RP
 
-    def _worth(self, score_CP: NDArray[np.float32], measure: str) -> Float:
-        """(C,) mean over a chooser's pairs of what their places are worth; a tie counts as half a place.
+    def _above(self, score_RP: NDArray[np.float32], first: int, pair_N: slice, measure: str) -> Float:
+        """How many products rank above each of some pairs, a tie as half a one; infinite where that is all one asks.
+
+        Args:
+            score_RP: of the choosers from the `first` on.
+        """
+        row_N = self._row_N[pair_N] - first
+        last = self._settings.rank_length if measure == "recall" else score_RP.shape[1]
+        above_N = np.full(len(row_N), np.inf)
+        # Counting what lies above a few pairs takes a seventh of the time of finding each row's last place.
+        for n, (row, own) in enumerate(zip(row_N, score_RP[row_N, self._product_N[pair_N]], strict=True)):
+            above = np.count_nonzero(score_RP[row] > own)
+            if above < last:
+                above_N[n] = above + (np.count_nonzero(score_RP[row] == own) - 1) / 2
+        return above_N
+
+    def _worth(self, above_N: Float, measure: str) -> Float:
+        """(C,) mean over a chooser's pairs of what their places are worth, of choosers who took a candidate.
 
         Recall: 1 among the first, else 0. DCG: 1 / log2(2 + products above), which tells more of a chooser whose pairs
         are far from the first places.
         """
         length = self._settings.rank_length
-        last = length if measure == "recall" else score_CP.shape[1]
-        above_N = np.full(len(self._row_N), np.inf)
-        # Counting what lies above a few pairs takes a seventh of the time of finding each row's last place.
-        for n, (row, own) in enumerate(zip(self._row_N, score_CP[self._row_N, self._product_N], strict=True)):
-            above = np.count_nonzero(score_CP[row] > own)
-            if above < last:
-                above_N[n] = above + (np.count_nonzero(score_CP[row] == own) - 1) / 2
         worth_N = above_N < length if measure == "recall" else 1.0 / np.log2(2.0 + above_N)
-        worth_C = np.bincount(self._row_N, weights=worth_N, minlength=len(score_CP))
+        worth_C = np.bincount(self._row_N, weights=worth_N, minlength=len(self._taken_C))
         took_C = self._taken_C > 0
         return worth_C[took_C] / self._taken_C[took_C]

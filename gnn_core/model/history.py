@@ -3,7 +3,8 @@
 What belongs here: history → terms. What does not: the item graph itself (item_graph.py), the weights of the terms
 (intent.py).
 
-Terms are logarithms of closeness or of counts and 0 where there is none, so that weighted sums stay sparse.
+Terms are logarithms of what near products count, or of counts, and 0 where there is none, so that weighted sums stay
+sparse.
 
 Shape letters: R rows (users with history), P products, E events.
 """
@@ -21,7 +22,7 @@ from gnn_core.snapshot import CART, ORDER, VIEW, Events, Int, micros
 
 MICROS_PER_DAY = 86_400_000_000
 STEEPNESS = 100.0
-"""log(1 + 100 × closeness): a closeness of 0.01, one of many joint users, is where a neighbour begins to count."""
+"""log(1 + 100 × weight): a weight of 0.01, one of many joint users, is where a neighbour begins to count."""
 
 
 @dataclass(frozen=True)

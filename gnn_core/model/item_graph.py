@@ -16,6 +16,7 @@ from scipy import sparse
 
 from gnn_core.config.history import HistorySettings
 from gnn_core.model.factors import truncated_svd
+from gnn_core.model.item_weights import regressed
 from gnn_core.model.shrinkage import largest_of_each_row
 from gnn_core.snapshot import Events, Int
 
@@ -27,7 +28,8 @@ class ItemGraph:
     """Two kinds of edges from a product to others, and both together as an inner product."""
 
     near_PP: sparse.csr_matrix
-    """Cosine over users; symmetric but for the pruning."""
+    """Row: what a history has; column: what it says something of. What it counts beside the column's other nearest, or
+    the cosine over users without `history.regressors`."""
     follows_PP: sparse.csr_matrix
     """Row: what was taken before; column: what came after."""
     left_PI: NDArray[np.float32]
@@ -51,7 +53,7 @@ def build_item_graph(
         shape: (users, products).
         rank: of the factorisation; 0 leaves it out.
     """
-    near = near_products(events, weight_E, shape, settings)
+    near = regressed(near_products(events, weight_E, shape, settings), events, shape, settings)
     follows = following_products(events, weight_E, shape[1], settings)
     left, values, right = truncated_svd(sparse.csr_matrix(near + follows), rank, seed, precision=np.float32)
     half = np.sqrt(values)

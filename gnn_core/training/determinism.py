@@ -38,3 +38,9 @@ def pick_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
+
+
+def device_name(wanted: str) -> str:
+    """What `pick_device` picks, by the name that its maker gave it; `cpu` for a processor."""
+    device = pick_device(wanted)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

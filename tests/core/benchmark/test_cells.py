@@ -74,6 +74,7 @@ class Watched:
         """Costs and choices are there."""
         assert facts["seconds"] >= 0
         assert facts["peak_mb"] >= facts["start_mb"] > 0
+        assert facts["device"]
 
     def failed(self, cell: Cell, reason: str) -> None:
         """Seen by the test through `failures`."""

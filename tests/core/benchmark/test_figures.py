@@ -43,6 +43,7 @@ def answer(
             "collapse": {"rows": len(users)},
             "seconds": 1.0,
             "cpu_seconds": 1.0,
+            "device": "cpu",
             "peak_mb": 10.0,
             "start_mb": 5.0,
         },

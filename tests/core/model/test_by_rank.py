@@ -137,11 +137,26 @@ def test_choosers_are_drawn_where_there_are_more_than_memory_holds():
 def test_a_place_is_worth_by_dcg_what_stands_above_it_however_much_that_is():
     window, one = camps(3, loyal=False), weights(orders=1.0)
     asked = by_rank._Asked(window, np.arange(3), one, replace(HISTORY, rank_length=1))
-    score_CP = asked._summed(np.ones(len(GROUPS)))
+    score_CP = asked._summed(np.ones(len(GROUPS)), slice(0, 3))
     above = [int((row > row[p]).sum()) for row, p in zip(score_CP, window.taken_CP.indices, strict=True)]
     assert max(above) > 2
-    assert asked._worth(score_CP, "dcg") == pytest.approx(1 / np.log2(2.0 + np.array(above)))
-    assert asked._worth(score_CP, "recall") == pytest.approx((np.array(above) < 1).astype(float))
+    ones = np.ones(len(GROUPS))
+    assert asked.worth(ones, "dcg") == pytest.approx(1 / np.log2(2.0 + np.array(above)))
+    assert asked.worth(ones, "recall") == pytest.approx((np.array(above) < 1).astype(float))
+
+
+@pytest.mark.parametrize("cells", [1, 3 * N_P, 10**9])
+def test_places_do_not_depend_on_the_size_of_the_blocks(monkeypatch, cells):
+    window = camps()
+    asked = by_rank._Asked(window, np.arange(len(window.queries_C)), weights(orders=1.0, spectral=0.3), HISTORY)
+    multiple_G, g = np.linspace(0.5, 2.0, len(GROUPS)), list(GROUPS).index("spectral")
+    shipped = [(asked.worth(multiple_G, m), asked.worths(multiple_G, g, m)) for m in ("recall", "dcg")]
+    monkeypatch.setattr(by_rank, "_BLOCK_CELLS", cells)
+    again = [(asked.worth(multiple_G, m), asked.worths(multiple_G, g, m)) for m in ("recall", "dcg")]
+    for one, other in zip(shipped, again, strict=True):
+        assert one[0].tolist() == other[0].tolist()
+        assert one[1].tolist() == other[1].tolist()
+    assert shipped[1][1].std(axis=0).max() > 0  # the multiples do rank differently
 
 
 def test_products_that_are_no_candidates_take_no_place():
