@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gnn_core.training.losses import own_scores, sampled_softmax, shared_scores, weighted_bce
 
@@ -67,6 +68,27 @@ def test_bce_of_a_perfect_cosine_needs_a_scale(scale, possible):
     loss = float(weighted_bce(scores[:, 0], scores[:, 1:], torch.ones(1, 1).bool(), ONE))
     assert (loss < 0.1) == possible
     assert loss == pytest.approx(2 * math.log1p(math.exp(-scale)))
+
+
+@pytest.mark.parametrize(("examples", "negatives"), [(37, 5), (1, 1), (0, 4), (3, 0)])
+def test_own_scores_and_their_gradients_are_those_of_gathered_vectors(examples, negatives):
+    """To the last bit: products drawn twice by one user, by nobody, and more examples than a block has."""
+    torch.manual_seed(0)
+    product_BN, weight_BN = torch.randint(0, 6, (examples, negatives)), torch.randn(examples, negatives)
+    start = torch.randn(examples, 9), torch.randn(8, 9), torch.randn(8)
+
+    def gathered(user_BO: Tensor, product_PO: Tensor, bias_P: Tensor) -> Tensor:
+        return torch.einsum("bo,bno->bn", user_BO, functional.embedding(product_BN, product_PO)) + bias_P[product_BN]
+
+    found = []
+    for scores in (gathered, lambda user, product, bias: own_scores(user, product, bias, product_BN)):
+        leaves = [tensor.clone().requires_grad_() for tensor in start]
+        made = scores(*leaves)
+        (made * weight_BN).sum().backward()
+        found.append([made.detach(), *(leaf.grad for leaf in leaves)])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+    assert not found[1][2][6:].any()
 
 
 def test_own_and_shared_scores_are_scale_times_cosine_plus_bias():
