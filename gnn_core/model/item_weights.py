@@ -12,8 +12,9 @@ Shape letters: U users, P products, N regressors of one product.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import solve
+from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
 from gnn_core.config.history import HistorySettings
@@ -39,22 +40,42 @@ def regressed(
     """
     if not settings.regressors or not near_PP.nnz:
         return near_PP
-    x_UP = sparse.csr_matrix((np.ones(len(events)), (events.user_E, events.product_E)), shape=shape)
+    # Counts of users are exact in single precision up to 2^24.
+    x_UP = sparse.csr_matrix((np.ones(len(events), np.float32), (events.user_E, events.product_E)), shape=shape)
     x_UP.sum_duplicates()
     x_UP.data = np.ones_like(x_UP.data)
-    x_PU = x_UP.T.tocsr()
+    joint_PP = sparse.csr_matrix(x_UP.T @ x_UP)
     nearest = largest_of_each_row(near_PP, settings.regressors)
     nearest.sort_indices()
     weights = np.zeros(nearest.nnz)
+    place_P = np.full(shape[1], -1, dtype=np.int32)
     # More BLAS threads would change the last bits.
     with threadpool_limits(1, user_api="blas"):
         for j in np.flatnonzero(np.diff(nearest.indptr)):
             entries = slice(nearest.indptr[j], nearest.indptr[j + 1])
-            x_NU = x_PU[nearest.indices[entries]]
-            gram_NN = (x_NU @ x_NU.T).toarray()
-            gram_NN[np.diag_indices_from(gram_NN)] += settings.regression_penalty
-            joint_N = (x_NU @ x_PU[j].T).toarray()[:, 0]
-            weights[entries] = solve(gram_NN, joint_N, assume_a="pos", overwrite_a=True, check_finite=False)
+            regressor_N = nearest.indices[entries]
+            place_P[regressor_N] = np.arange(len(regressor_N))
+            among = _columns(joint_PP, np.append(regressor_N, j), place_P, len(regressor_N))
+            place_P[regressor_N] = -1
+            gram_NN, joint_N = among[:-1], among[-1]
+            gram_NN.reshape(-1)[:: len(regressor_N) + 1] += settings.regression_penalty
+            # Counts plus a positive diagonal always have a factor.
+            weights[entries] = lapack.dposv(gram_NN.T, joint_N, overwrite_a=True)[1]
     explained = sparse.csr_matrix((np.maximum(weights, 0.0), nearest.indices, nearest.indptr), shape=near_PP.shape)
     explained.eliminate_zeros()
     return explained.T.tocsr()
+
+
+def _columns(
+    matrix: sparse.csr_matrix, row_R: NDArray[np.integer], place_P: NDArray[np.integer], width: int
+) -> NDArray[np.float64]:
+    """(R, width) some rows, each column at its place, a place of -1 left out; twice as fast as scipy's indexing."""
+    first_R, last_R = matrix.indptr[row_R], matrix.indptr[row_R + 1]
+    parts = [matrix.indices[first:last] for first, last in zip(first_R.tolist(), last_R.tolist(), strict=True)]
+    place_K = place_P[np.concatenate(parts)]
+    kept = np.flatnonzero(place_K >= 0)
+    end_R = np.cumsum(last_R - first_R)
+    own = np.searchsorted(end_R, kept, side="right")
+    found = np.zeros((len(row_R), width))
+    found[own, place_K[kept]] = matrix.data[kept + (last_R - end_R)[own]]
+    return found
