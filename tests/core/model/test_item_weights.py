@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from gnn_core.model import item_weights
 from gnn_core.model.item_graph import build_item_graph, near_products
 from gnn_core.model.item_weights import regressed
 from gnn_core.snapshot import ORDER, VIEW
@@ -71,6 +72,16 @@ def test_events_of_a_pair_count_once_whatever_they_are():
     near = 1.0 - np.eye(9)
     again = [*rows, *((u, p, ORDER, d + 3) for u, p, _, d in rows)]
     assert weights(*again, shape=(60, 9), near=near) == pytest.approx(weights(*rows, shape=(60, 9), near=near))
+
+
+@pytest.mark.parametrize(("whole", "pairs"), [(9, 0), (8, 1000), (8, 0)])
+def test_weights_do_not_depend_on_how_joint_users_are_counted(monkeypatch, whole, pairs):
+    """As a whole matrix, picked from a sparse one, from the users of the products."""
+    rows = crowd(60, 9)
+    shipped = weights(*rows, shape=(60, 9), regressors=4)
+    monkeypatch.setattr(item_weights, "_WHOLE_PRODUCTS", whole)
+    monkeypatch.setattr(item_weights, "_PAIRS_A_PRODUCT", pairs)
+    assert weights(*rows, shape=(60, 9), regressors=4).tolist() == shipped.tolist()
 
 
 def test_only_the_nearest_are_regressors():
