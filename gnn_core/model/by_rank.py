@@ -38,6 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 _BLOCK_CELLS = 200_000
 """Scores that are summed and counted at a time: three arrays of 0.8 MB stay in the cache of a core, where whole
 matrices would go through memory for every multiple."""
+_SORTED_FROM = 20
+"""Pairs a chooser, from which on sorting all scores takes less time than counting for each pair."""
 
 
 def weighed_by_rank(
@@ -190,11 +192,25 @@ class _Asked:
         row_N = self._row_N[pair_N] - first
         last = self._settings.rank_length if measure == "recall" else score_RP.shape[1]
         above_N = np.full(len(row_N), np.inf)
+        if len(row_N) > _SORTED_FROM * len(score_RP):
+            return self._above_sorted(score_RP, row_N, self._product_N[pair_N], last)
         # Counting what lies above a few pairs takes a seventh of the time of finding each row's last place.
         for n, (row, own) in enumerate(zip(row_N, score_RP[row_N, self._product_N[pair_N]], strict=True)):
             above = np.count_nonzero(score_RP[row] > own)
             if above < last:
                 above_N[n] = above + (np.count_nonzero(score_RP[row] == own) - 1) / 2
+        return above_N
+
+    def _above_sorted(self, score_RP: NDArray[np.float32], row_N: Int, product_N: Int, last: int) -> Float:
+        """The same of many pairs a row: each row sorted once."""
+        above_N, own_N = np.empty(len(row_N)), score_RP[row_N, product_N]
+        sorted_RP = np.sort(score_RP, axis=1)
+        bounds = np.searchsorted(row_N, np.arange(len(score_RP) + 1)).tolist()
+        for sorted_P, first, stop in zip(sorted_RP, bounds, bounds[1:], strict=False):
+            below = np.searchsorted(sorted_P, own_N[first:stop], side="left")
+            not_above = np.searchsorted(sorted_P, own_N[first:stop], side="right")
+            above = len(sorted_P) - not_above
+            above_N[first:stop] = np.where(above < last, above + (not_above - below - 1) / 2, np.inf)
         return above_N
 
     def _worth(self, above_N: Float, measure: str) -> Float:

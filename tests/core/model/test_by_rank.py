@@ -145,13 +145,16 @@ def test_a_place_is_worth_by_dcg_what_stands_above_it_however_much_that_is():
     assert asked.worth(ones, "recall") == pytest.approx((np.array(above) < 1).astype(float))
 
 
-@pytest.mark.parametrize("cells", [1, 3 * N_P, 10**9])
-def test_places_do_not_depend_on_the_size_of_the_blocks(monkeypatch, cells):
+@pytest.mark.parametrize(("cells", "sorted_from"), [(1, 20), (3 * N_P, 20), (10**9, 20), (3 * N_P, 0)])
+def test_places_do_not_depend_on_how_they_are_counted(monkeypatch, cells, sorted_from):
+    """In blocks of any size, pair by pair or by sorting."""
     window = camps()
+    window = replace(window, product_PK=np.round(window.product_PK, 1))  # ties
     asked = by_rank._Asked(window, np.arange(len(window.queries_C)), weights(orders=1.0, spectral=0.3), HISTORY)
     multiple_G, g = np.linspace(0.5, 2.0, len(GROUPS)), list(GROUPS).index("spectral")
     shipped = [(asked.worth(multiple_G, m), asked.worths(multiple_G, g, m)) for m in ("recall", "dcg")]
     monkeypatch.setattr(by_rank, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr(by_rank, "_SORTED_FROM", sorted_from)
     again = [(asked.worth(multiple_G, m), asked.worths(multiple_G, g, m)) for m in ("recall", "dcg")]
     for one, other in zip(shipped, again, strict=True):
         assert one[0].tolist() == other[0].tolist()
