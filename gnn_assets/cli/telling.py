@@ -25,7 +25,7 @@ def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except GnnCoreError as error:
-            errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False, markup=True)
+            errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False, markup=True, soft_wrap=True)
             raise typer.Exit(1) from error
 
     return wrapper
