@@ -35,7 +35,7 @@ class _OwnScores(torch.autograd.Function):
 
     4,096 examples with 60 products of 700 dimensions each are 0.7 GB, written, read, and spread over the products again
     row by row: a CPU spends most of a step on that. The gradients are products of the sparse (B, P) matrix of the
-    pairs' gradients instead, and both ways end in the same bits.
+    pairs' gradients instead. On the x86-64 CPU that it was compared on, both ways end in the same bits.
     """
 
     @staticmethod
