@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gnn_assets.cli.bench import duration
 from gnn_assets.cli.main import app
-from tests.core.benchmark.files import write_sequences
+from tests.core.benchmark.files import write_attributes, write_sequences
 
 pytestmark = pytest.mark.usefixtures("modules_read_once")
 SEQUENCES = {u: [(u * 3 + k * k) % 17 for k in range(5)] for u in range(1, 40)}
@@ -62,6 +62,20 @@ def test_models_that_are_not_named_are_those_of_the_protocol(folder: Path) -> No
     assert "9 cells (store, share, seed, model), 0 of them there already" in text
     code, text = bench(folder, "--plan", "--quick")
     assert (code, "9 cells" in text) == (0, True), "the quick mode names models of its own stores alone"
+
+
+def test_more_seeds_where_each_draws_another_split(folder: Path) -> None:
+    write_attributes(folder, "tiny", dict.fromkeys(range(20), (1, 2)))
+    asked = ["bench", "quality", "--from", str(folder), "--model", "popularity", "--plan"]
+
+    def cells(*options: str) -> str:
+        return CliRunner().invoke(app, [*asked, *options]).output.split(" cells")[0].split()[-1]
+
+    cold = ["--store", "tiny", "--cold", "50", "--cold", "90"]
+    assert cells(*cold) == "10"
+    assert cells(*cold, "--shuffle") == "6"
+    assert cells(*cold, "--seeds", "2") == "4"
+    assert cells("--store", "tiny_last_item") == "3"
 
 
 def test_what_is_there_is_reported_without_making_the_rest(folder: Path) -> None:

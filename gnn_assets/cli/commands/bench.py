@@ -30,7 +30,10 @@ def quality(
         typer.Option(help="graph, sql, a peer or a variant; repeatable. Left out: what tells something there."),
     ] = None,
     cold: Annotated[list[int] | None, typer.Option(help="Percent of owners hidden: 50, 90, 98; repeatable.")] = None,
-    seeds: Annotated[int, typer.Option(help="Split seeds, or training seeds where no split is drawn.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Of the split, where owners are hidden (left out: 5), or of training (left out: 3)."),
+    ] = None,
     source: Source = None,
     quick: Annotated[bool, typer.Option(help="Few cells, a smaller model: under five minutes, no claims.")] = False,
     shuffle: Annotated[
