@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("planted", "gpu", "distributed", "universal", "drift", "facts", "stopping")
+NAMES = ("planted", "gpu", "distributed", "universal", "drift", "facts", "stopping", "teaching")
 
 
 def main() -> None:

@@ -28,7 +28,15 @@ from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.graph.split import build_timeline
 from gnn_core.io.duckdb import DuckDbWarehouse
-from gnn_core.program.offline import Judged, choose, fit_validation, judge, refit, train_on_validation
+from gnn_core.program.offline import (
+    Judged,
+    choose,
+    fit_validation,
+    judge,
+    refit,
+    train_on_validation,
+    validation_choices,
+)
 from gnn_core.recommender import Recommender
 from gnn_core.scoring.eligibility import eligible_mask
 from gnn_core.scoring.sql_baseline import SqlRecommender
@@ -83,7 +91,9 @@ def judge_simulated(size: StoreSize, seed: int, world: World, overrides: dict[st
 
     def graph_of(cut: Any, train: Snapshot) -> Recommender:
         if cut.name not in graphs:
-            graphs[cut.name] = refit(train, frozen, settings)
+            graphs[cut.name] = refit(
+                train, frozen, settings, validation_choices(snapshot, timeline, cut, settings.split)
+            )
         return graphs[cut.name]
 
     def make_sql(version: str) -> SqlRecommender:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from gnn_assets import models
 from gnn_assets.resources import Week
 from gnn_core.errors import ArtifactError
@@ -19,7 +21,7 @@ from gnn_core.evaluation.selection import Selection
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, json_bytes
 from gnn_core.model.recommender import GraphRecommender
-from gnn_core.program.offline import Frozen, fit_validation, refit, train_on_validation
+from gnn_core.program.offline import Frozen, fit_validation, refit, train_on_validation, validation_choices
 from gnn_core.snapshot import Snapshot
 from gnn_core.training.checkpoint import to_bytes
 from gnn_core.training.distributed import Processes
@@ -112,11 +114,15 @@ def _fit_cuts(week: Week, snapshot: Snapshot) -> tuple[dict[str, GraphRecommende
         return train_on_validation(snapshot, cut, week.settings, eligible_P, start=start, **options)
 
     fitted, frozen = fit_validation(week.timeline.validation, fit)
-    before = {cut.fitted_before: fitted[cut.name] for cut in week.timeline.validation}
+    untaught = {cut.fitted_before: fitted[cut.name] for cut in week.timeline.validation}
+    taught: dict[np.datetime64, GraphRecommender] = {}
     previous, warm["test"] = models.last_week(week, "gnn_checkpoint", "test")
     for cut in week.timeline.test:
-        if cut.fitted_before not in before:
+        choices = validation_choices(snapshot, week.timeline, cut, week.settings.split)
+        same = untaught if choices is None else taught
+        if cut.fitted_before not in same:
             options = models.fit_options(week, cut.name, previous)
-            before[cut.fitted_before] = refit(snapshot.before(cut.fitted_before), frozen, week.settings, **options)
-        fitted[cut.name] = before[cut.fitted_before]
+            train = snapshot.before(cut.fitted_before)
+            same[cut.fitted_before] = refit(train, frozen, week.settings, choices, **options)
+        fitted[cut.name] = same[cut.fitted_before]
     return fitted, frozen, warm

@@ -6,7 +6,7 @@ Shape letters: A audience rows, P products.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,18 @@ class Audience:
 
     def __len__(self) -> int:
         return self.owns_AV.shape[0]
+
+
+@runtime_checkable
+class Taught(Protocol):
+    """A recommender with weights that are learned from choices; the choices of a validation window may teach them."""
+
+    def teach(self, choices: Events) -> None:
+        """Let the next `fit` learn weights from these choices too. They stay out of every count and graph.
+
+        Args:
+            choices: at or after the `as_of` of what is fitted, with its users and products.
+        """
 
 
 class Recommender(Protocol):

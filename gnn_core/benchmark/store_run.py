@@ -32,10 +32,9 @@ from gnn_core.graph.split import Cut, build_timeline
 from gnn_core.io.duckdb import DuckDbWarehouse
 from gnn_core.io.warehouse import Warehouse
 from gnn_core.model.recommender import GraphRecommender
-from gnn_core.program.offline import fit_validation, refit, train_on_validation
+from gnn_core.program.offline import fit_validation, fitted_peer, refit, train_on_validation, validation_choices
 from gnn_core.recommender import Recommender
 from gnn_core.scoring.eligibility import eligible_mask
-from gnn_core.scoring.peers import make_peer
 from gnn_core.scoring.rank import top_k
 from gnn_core.scoring.sql_baseline import SqlRecommender
 from gnn_core.snapshot import Int, Snapshot, build_snapshot
@@ -133,12 +132,9 @@ class StoreRun:
 
         fitted, frozen = fit_validation([window.cut for window in self.validation], fit_window)
         recalls = [recall_of(w.panel, places(w.panel, fitted[w.cut.name], settings)) for w in self.validation]
-        # Fitted on the same events from the same start with the same steps: the same model.
-        same = {w.cut.fitted_before: fitted[w.cut.name] for w in self.validation if len(fitted) == 1}
 
         def fit(cut: Cut, train: Snapshot) -> Recommender:
-            known = same.get(cut.fitted_before)
-            return known if known is not None else refit(train, frozen, settings)
+            return refit(train, frozen, settings, validation_choices(self.snapshot, self.timeline, cut, settings.split))
 
         chosen = {"best_steps": [fitted[w.cut.name].best_step for w in self.validation], **frozen.as_json()}
         return fit, float(np.concatenate(recalls).mean()), chosen
@@ -160,19 +156,21 @@ class StoreRun:
         return fit, recall, chosen | (self.smoother or {} if variant.base == "smoother" else {})
 
     def _fit(self, base: str, settings: Settings) -> Fit:
-        fitted: dict[np.datetime64, Recommender] = {}
+        fitted: dict[tuple[np.datetime64, bool], Recommender] = {}
 
         def fit(cut: Cut, train: Snapshot) -> Recommender:
-            if cut.fitted_before in fitted:
-                return fitted[cut.fitted_before]
+            choices = validation_choices(self.snapshot, self.timeline, cut, settings.split)
+            key = cut.fitted_before, choices is not None
+            if key in fitted:
+                return fitted[key]
             model: Recommender
             if base in SQL_MODELS:
                 model = SqlRecommender(self.warehouse, self._week, base.removeprefix("sql_"), settings)
+                model.fit(train)
             else:
                 smoothed = changed(settings, {"baseline": self.smoother}) if self.smoother else settings
-                model = make_peer(base, smoothed, self.eligible_P)
-            model.fit(train)
-            fitted[cut.fitted_before] = model
+                model = fitted_peer(base, train, smoothed, self.eligible_P, choices)
+            fitted[key] = model
             return model
 
         return fit

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnn_core.config import Settings
+from gnn_core.config.paths import COLD_FEATURES
 from gnn_core.errors import ConfigError
 from gnn_core.scoring.peers import PEERS
 from gnn_core.scoring.sql_run import VERSIONS
@@ -58,6 +59,9 @@ VARIANTS: dict[str, Variant] = {
     "graph_no_item_attributes": Variant(GRAPH, {"model": {"item_attribute_weight": 0.0}}),
     "graph_no_neighbours": Variant(GRAPH, {"paths": {"lift_neighbour_strength": _NO_SAY}}),
     "graph_prior_weights": Variant(GRAPH, {"paths": {"logit_penalties": (_NO_SAY, 10 * _NO_SAY)}}),
+    "graph_untaught": Variant(GRAPH, {"split": {"validation_teaches": False}}),
+    "graph_all_candidates": Variant(GRAPH, {"paths": {"leading_candidates": 0}}),
+    "graph_no_rivals": Variant(GRAPH, {"paths": {"left_out": COLD_FEATURES}}),
     "graph_no_co_purchase": Variant(GRAPH, {"graph": {"co_purchase_min_count": int(_NO_SAY)}}),
     "graph_no_decay": Variant(GRAPH, {"graph": {"decay_tau_days": _NEVER}}),
     "graph_names": Variant(GRAPH, {"graph": {"text_features": 64}}),

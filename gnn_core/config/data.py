@@ -159,6 +159,9 @@ class SplitSettings:
     refit_at_test_cutoff: bool
     """True: what is judged is fitted on everything before the test window. False: on everything before the first
     validation window (protocols in which the validation users are no training data)."""
+    validation_teaches: bool
+    """Without refit: whether what was chosen in the validation windows teaches weights of what is judged. It settles
+    them as it settles other settings; it is never counted."""
     explicit_validation_cutoffs: tuple[dt.date, ...]
     explicit_test_cutoffs: tuple[dt.date, ...]
 

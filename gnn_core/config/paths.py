@@ -21,6 +21,8 @@ PRODUCT_FEATURES = (
     "type_fit_orders",
 )
 """Features of a product alone; model/paths.py computes them in this order."""
+COLD_FEATURES = ("owners_per_rival",)
+"""The same, weighed for users without a history only: for others it was not tried."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,16 @@ class PathSettings:
     """Orders added to observed and expected in `part_type` and `loyalty`."""
     item_space_rank: int
     """Dimensions of the item space that vehicles' tastes are seen in."""
+    left_out: tuple[str, ...]
+    """Features that count for nothing."""
     prior: dict[str, float]
     """Weights without evidence; features that are not named start at 0."""
     logit_penalties: tuple[float, ...]
     """Of a weight's squared distance from its prior, in units of log likelihood, from weak to strong."""
     enough_choosers: int
     """From so many on, the second weakest penalty is taken without trying the others."""
+    leading_candidates: int
+    """Of a chooser, in a second fit among those that lead under the first, with enough choosers; 0 = no second fit."""
     choosers: int
     """Of a fold or window, at most."""
     candidates: int
@@ -80,7 +86,7 @@ class PathSettings:
     @property
     def features(self) -> tuple[str, ...]:
         """Everything that has a weight."""
-        return (*self.wide_features, *self.fit_features, *PRODUCT_FEATURES)
+        return (*self.wide_features, *self.fit_features, *PRODUCT_FEATURES, *COLD_FEATURES)
 
     def __post_init__(self) -> None:
         for name in ("lift_strengths", "ridge_penalties", "logit_penalties"):
@@ -89,14 +95,18 @@ class PathSettings:
             at_least(self, name, 1e-9)
         for name in ("neighbours", "item_space_rank", "enough_choosers", "choosers", "candidates", "candidate_rows"):
             at_least(self, name, 1)
+        at_least(self, "leading_candidates", 0)
         within(self, "make_scale", 0, 1)
         within(self, "ratio_floor", 1e-6, 1)
         if len(self.logit_penalties) < 2:
             raise ConfigError(f"paths.logit_penalties is {self.logit_penalties}; it needs a weak and a strong one")
-        unknown = sorted(set(self.prior) - set(self.features))
-        if unknown:
-            known = ", ".join(self.features)
-            raise ConfigError(f"paths.prior names {', '.join(unknown)}, which is no feature; the features are {known}")
+        for name in ("prior", "left_out"):
+            unknown = sorted(set(getattr(self, name)) - set(self.features))
+            if unknown:
+                known = ", ".join(self.features)
+                raise ConfigError(
+                    f"paths.{name} names {', '.join(unknown)}, which is no feature; the features are {known}"
+                )
 
 
 def _rising(section: PathSettings, name: str) -> None:

@@ -33,30 +33,63 @@ class Choices:
 
 
 def fit_logit(
-    parts: Sequence[Choices], names: Sequence[str], prior: Mapping[str, float], settings: PathSettings
+    parts: Sequence[Choices],
+    names: Sequence[str],
+    prior: Mapping[str, float],
+    settings: PathSettings,
+    *,
+    leading: int = 0,
 ) -> dict[str, float]:
     """Weights under which what was taken is most likely, with a penalty on leaving the prior.
 
     The penalty is chosen by leaving out one part after the other: the strongest whose likelihood on what was left out
     is within one standard error of the best. With few choosers the data cannot tell, and the prior stays.
 
+    A list shows the first few of hundreds of candidates, and the likelihood of all candidates is mostly about the
+    others. With enough choosers the weights are therefore fitted once more, from the first fit on, among the `leading`
+    candidates that it ranks highest.
+
     Args:
         parts: choices described by features that never saw the part's own choosers.
         names: of the features. prior: weight of a feature before any evidence; 0 where none is given.
         settings: the penalties to choose from, and when there is no need to.
+        leading: candidates of a chooser in the second fit; 0 = there is none.
     Sources: McFadden (1974), conditional logit; Breiman et al. (1984), one standard error.
     """
     prior_K = np.array([prior.get(name, 0.0) for name in names])
     parts = [part for part in parts if len(part.first_C)]
     if not parts:
         return dict(zip(names, prior_K.tolist(), strict=True))
-    weights_K = _fit(parts, prior_K, _penalty(parts, prior_K, settings))
+    penalty = _penalty(parts, prior_K, settings)
+    weights_K = _fit(parts, prior_K, penalty)
+    if leading and _enough(parts, settings):
+        among = [_leading(part, weights_K, leading) for part in parts]
+        among = [part for part in among if len(part.first_C)]
+        weights_K = _fit(among, weights_K, penalty) if among else weights_K
     return dict(zip(names, weights_K.tolist(), strict=True))
+
+
+def _enough(parts: Sequence[Choices], settings: PathSettings) -> bool:
+    return sum(len(part.first_C) for part in parts) >= settings.enough_choosers
+
+
+def _leading(part: Choices, weights_K: Float, most: int) -> Choices:
+    """The candidates of highest utility, of choosers who took one of them; at a tie the first."""
+    n_C = np.diff(np.append(part.first_C, len(part.weight_R)))
+    chooser_R = np.repeat(np.arange(len(n_C)), n_C)
+    order_R = np.lexsort((-(part.x_RK.astype(np.float64) @ weights_K), chooser_R))
+    place_R = np.empty(len(order_R), dtype=np.int64)
+    place_R[order_R] = np.arange(len(order_R)) - part.first_C[chooser_R]
+    kept_R = place_R < most
+    took_C = np.bincount(chooser_R[kept_R], weights=part.weight_R[kept_R], minlength=len(n_C)) > 0
+    kept_R &= took_C[chooser_R]
+    first_C = np.flatnonzero(np.diff(chooser_R[kept_R], prepend=-1))
+    return Choices(part.x_RK[kept_R], part.weight_R[kept_R], part.log_scale_R[kept_R], first_C)
 
 
 def _penalty(parts: Sequence[Choices], prior_K: Float, settings: PathSettings) -> float:
     penalties = settings.logit_penalties
-    if sum(len(part.first_C) for part in parts) >= settings.enough_choosers:
+    if _enough(parts, settings):
         return penalties[1]
     if len(parts) < 2:
         return penalties[-1]

@@ -38,7 +38,7 @@ class PathFeatures:
     fit: Mapping[str, NDArray[np.float32]]
     """(F,) each."""
     product_PK: NDArray[np.float32]
-    """Columns are PRODUCT_FEATURES."""
+    """Columns are PRODUCT_FEATURES, then COLD_FEATURES."""
 
 
 def path_features(
@@ -67,7 +67,7 @@ def path_features(
     return PathFeatures(
         dict(zip(settings.wide_features, wide, strict=True)),
         {name: value.astype(np.float32) for name, value in zip(settings.fit_features, pairs, strict=True)},
-        np.stack(of.products(recent_P), axis=1).astype(np.float32),
+        np.stack([*of.products(recent_P), owners_per_rival(fitting, owns_US)], axis=1).astype(np.float32),
     )
 
 
@@ -208,6 +208,32 @@ class _Paths:
             np.log((by_fit_P + 5.0) / (chance_P + 5.0)),
             np.log((by_fit_T + 5.0) / (chance_T + 5.0))[type_P],
         ]
+
+
+def owners_per_rival(fitting: Fitting, owns_US: sparse.csr_matrix) -> Float:
+    """(P,) log of users who own exactly what the product fits, over products that fit exactly the same; mean 0.
+
+    Ownership is known of everybody, orders of a few: what many drive and little fits sells before anybody has bought
+    it. Products that fit no make/model get the mean.
+    """
+    fits_PS = fitting.as_matrix(np.ones(len(fitting.segment_F))).T.tocsr()
+    known_P = np.diff(fits_PS.indptr) > 0
+    _, set_N, size_N = np.unique(
+        np.concatenate([_set_sums(owns_US), _set_sums(fits_PS)]), return_inverse=True, return_counts=True
+    )
+    set_P = set_N[owns_US.shape[0] :]
+    rivals_P = np.bincount(set_P, minlength=len(size_N))[set_P]
+    owners_P = size_N[set_P] - rivals_P
+    value_P = np.log((owners_P + 0.5) / (rivals_P + 0.5))
+    return np.where(known_P, value_P - value_P[known_P].mean(), 0.0) if known_P.any() else np.zeros(len(known_P))
+
+
+def _set_sums(members: sparse.csr_matrix) -> NDArray[np.uint64]:
+    """A number for each row that says which columns it holds: sums of a random 64-bit number each, so that rows of
+    different columns differ but for a chance of one in 10^19 a pair."""
+    of_column = np.random.default_rng(0).integers(0, np.iinfo(np.uint64).max, members.shape[1], dtype=np.uint64)
+    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(of_column[members.indices], dtype=np.uint64)])
+    return total[members.indptr[1:]] - total[members.indptr[:-1]]
 
 
 def item_space(

@@ -12,13 +12,13 @@ Shape letters: C choosers, S segments, P products, F fitment pairs, R rows (choo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gnn_core.config.paths import PRODUCT_FEATURES, PathSettings
+from gnn_core.config.paths import COLD_FEATURES, PRODUCT_FEATURES, PathSettings
 from gnn_core.model.logit import Choices, fit_logit
 from gnn_core.model.paths import PathFeatures
 from gnn_core.model.shrinkage import Evidence, Fitting
@@ -48,7 +48,7 @@ class PathWeights:
     @property
     def product_K(self) -> NDArray[np.float32]:
         """Weights of the product features."""
-        return np.array([self.by_name[n] for n in PRODUCT_FEATURES], dtype=np.float32)
+        return np.array([self.by_name[n] for n in (*PRODUCT_FEATURES, *COLD_FEATURES)], dtype=np.float32)
 
 
 def choices(
@@ -138,4 +138,8 @@ def _thinned(
 
 def fit_weights(parts: Sequence[Choices], settings: PathSettings) -> PathWeights:
     """The weights of all features, from the choices of every fold's hidden users."""
-    return PathWeights(fit_logit(parts, settings.features, settings.prior, settings))
+    names = [name for name in settings.features if name not in settings.left_out]
+    column_K = [settings.features.index(name) for name in names]
+    told = [replace(part, x_RK=part.x_RK[:, column_K]) for part in parts] if settings.left_out else parts
+    by_name = fit_logit(told, names, settings.prior, settings, leading=settings.leading_candidates)
+    return PathWeights(dict.fromkeys(settings.left_out, 0.0) | by_name)

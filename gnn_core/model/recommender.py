@@ -30,7 +30,7 @@ from gnn_core.model.intent import IntentWeights
 from gnn_core.model.network import Encoded, Network
 from gnn_core.model.preference import PathWeights
 from gnn_core.recommender import Audience, Recommender
-from gnn_core.snapshot import Int, Snapshot
+from gnn_core.snapshot import Events, Int, Snapshot
 from gnn_core.training.checkpoint import FORMAT, MODEL, OPTIMIZER, Checkpoint, fingerprint
 from gnn_core.training.constants import Weights
 from gnn_core.training.determinism import pick_device, pinned
@@ -83,6 +83,7 @@ class GraphRecommender:
         self._checkpoint_dir = checkpoint_dir
         self._warm_start = warm_start if settings.training.keep_embeddings_warm else None
         self._device = pick_device(settings.training.device)
+        self._choices: Events | None = None
         self._plan: Plan | None = None
         self._network: Network | None = None
         self._encoded: Encoded | None = None
@@ -96,6 +97,10 @@ class GraphRecommender:
         self.best_step = 0
         """Step whose weights are kept; 0 = no step beat the initialisation."""
 
+    def teach(self, choices: Events) -> None:
+        """Let the next `fit` learn the weights of paths and of a history from these choices too; see `Taught`."""
+        self._choices = choices
+
     def fit(self, train: Snapshot) -> None:
         """Learn from `train`. Deterministic on the CPU for a seed, on any number of cores.
 
@@ -103,6 +108,7 @@ class GraphRecommender:
             DataError: nothing to learn from.
             DivergedError: training produced a NaN.
             ArtifactError: the warm start was made with other model settings, or nothing gives the asked start.
+            LeakageError: a choice that teaches lies before `train.as_of`.
         """
         training = self._settings.training
         with pinned(training.threads, training.seed):
@@ -111,6 +117,7 @@ class GraphRecommender:
                 self._settings,
                 self._device,
                 start=self._start,
+                choices=self._choices,
                 value_of=None if self._validator is None else lambda plan: self._untrained(plan, train),
                 folds=self._max_steps > 0,
             )

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn_core.config import Settings
+from gnn_core.config import Settings, SplitSettings
 from gnn_core.discovery.universal import with_universal
+from gnn_core.errors import LeakageError
 from gnn_core.evaluation.comparison import Comparison, compare
 from gnn_core.evaluation.evaluate import Evaluation, evaluate, pool, recall_validator
 from gnn_core.evaluation.gate import GateVerdict, judge_gate1
 from gnn_core.evaluation.positives import Clicks
 from gnn_core.evaluation.selection import Fitted, Selection, select, with_selection
 from gnn_core.graph.split import Cut, Timeline
-from gnn_core.recommender import Audience, Recommender
+from gnn_core.recommender import Audience, Recommender, Taught
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
 from gnn_core.scoring.peers import make_peer
-from gnn_core.snapshot import Snapshot
+from gnn_core.snapshot import Events, Snapshot
 
 if TYPE_CHECKING:
     from gnn_core.model.recommender import GraphRecommender
@@ -118,9 +119,38 @@ def frozen_steps(best_steps: Sequence[int]) -> int:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def refit(train: Snapshot, frozen: Frozen, settings: Settings, **options: object) -> GraphRecommender:
-    """The same settings, start and steps on newer data; nothing is chosen here."""
+def validation_choices(snapshot: Snapshot, timeline: Timeline, cut: Cut, settings: SplitSettings) -> Events | None:
+    """What was chosen in the validation windows, for a fit that is judged in `cut` and counts nothing of them.
+
+    Where tests are fitted before validation (`split.refit_at_test_cutoff: false`), validation settles the weights of a
+    model as it settles its other settings. None where the fit sees the windows anyway, for a validation window, and
+    without `split.validation_teaches`.
+
+    Raises:
+        LeakageError: a validation window reaches into the test window.
+    """
+    end = max(window.end for window in timeline.validation)
+    if not settings.validation_teaches or cut.role != "test" or cut.fitted_before >= end:
+        return None
+    if end > cut.start:
+        raise LeakageError(
+            f"validation ends at {end}, after cut {cut.name} begins ({cut.start}); its choices would be judged again. "
+            "Set split.refit_at_test_cutoff, validate earlier, or set split.validation_teaches to false"
+        )
+    return snapshot.events.between(cut.fitted_before, end)
+
+
+def refit(
+    train: Snapshot, frozen: Frozen, settings: Settings, choices: Events | None = None, **options: object
+) -> GraphRecommender:
+    """The same settings, start and steps on newer data; nothing is chosen here.
+
+    Args:
+        choices: of `validation_choices`; they teach the weights of paths and histories.
+    """
     model = _unfitted(settings, max_steps=frozen.steps, start=frozen.start, **options)
+    if choices is not None:
+        model.teach(choices)
     model.fit(train)
     return model
 
@@ -176,7 +206,9 @@ def judge(
     for cut in timeline.test:
         train = snapshot.before(cut.fitted_before)
         graph = with_universal(graph_of(cut, train), train, eligible_P, settings)
-        models = peer_models(train, selection, chosen, eligible_P, sql=fitted_sql(make_sql, train), graph=graph)
+        choices = validation_choices(snapshot, timeline, cut, settings.split)
+        sql = fitted_sql(make_sql, train)
+        models = peer_models(train, selection, chosen, eligible_P, sql=sql, graph=graph, choices=choices)
         evaluations.append(evaluate(list(models.values()), snapshot, train, cut, chosen, eligible_P, clicks=clicks))
     evaluation = pool(evaluations)
     judged = tuple(dict.fromkeys(("graph", selection.candidate)))
@@ -197,14 +229,28 @@ def peer_models(
     *,
     sql: Mapping[str, Recommender],
     graph: Recommender,
+    choices: Events | None = None,
 ) -> dict[str, Recommender]:
-    """Every model of the report by name, fitted on `train`: SQL, graph, hybrid, and the configured peers."""
+    """Every model of the report by name, fitted on `train`: SQL, graph, hybrid, and the configured peers.
+
+    `choices` of `validation_choices` teach those peers that learn from choices.
+    """
     models: dict[str, Recommender] = {**sql, "graph": graph}
     models["hybrid"] = hybrid_of(sql[selection.baseline], graph, selection.alpha, train, settings, eligible_P)
     for name in dict.fromkeys((*settings.evaluation.peers, "smoother")):
-        models[name] = make_peer(name, settings, eligible_P)
-        models[name].fit(train)
+        models[name] = fitted_peer(name, train, settings, eligible_P, choices)
     return models
+
+
+def fitted_peer(
+    name: str, train: Snapshot, settings: Settings, eligible_P: NDArray[np.bool_], choices: Events | None = None
+) -> Recommender:
+    """A peer fitted on `train`, and taught by `choices` where there are any and it learns from choices."""
+    model = make_peer(name, settings, eligible_P)
+    if choices is not None and isinstance(model, Taught):
+        model.teach(choices)
+    model.fit(train)
+    return model
 
 
 def hybrid_of(

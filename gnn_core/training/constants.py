@@ -6,6 +6,7 @@ the likelihood (model/logit.py), graphs and examples (plan.py).
 Two kinds of choices teach the weights of a user without history: those of a fold of hidden users, described by all
 other users; and those of users whose first event lies in an earlier window, described by what came before it. The
 first are many, the second know how popularity drifts. Users with a past teach from the earlier windows alone.
+Choices after the training moment, of a validation window that the fit may not count, are one more such window.
 
 Shape letters: U users, E events, S segments, P products, K product features.
 """
@@ -22,8 +23,9 @@ from scipy import sparse
 
 from gnn_core.config import Settings
 from gnn_core.config.history import MEASURES
+from gnn_core.config.paths import COLD_FEATURES, PRODUCT_FEATURES
 from gnn_core.contracts import EVENT_TYPES
-from gnn_core.errors import ArtifactError
+from gnn_core.errors import ArtifactError, LeakageError
 from gnn_core.graph.hetero import Structure
 from gnn_core.graph.interactions import add_up, kind_weights
 from gnn_core.model.by_rank import weighed_by_rank
@@ -83,15 +85,19 @@ class ConstantMaker:
         )
         """False for a model that learns everything by gradient."""
 
-    def learn(self, fold_U: Int, folds: Sequence[int], start: str | None = None) -> list[Weights]:
+    def learn(
+        self, fold_U: Int, folds: Sequence[int], start: str | None = None, choices: Events | None = None
+    ) -> list[Weights]:
         """Weights from the choices of hidden folds and of earlier windows; what ranks these highest comes first.
 
         Args:
             fold_U: fold of each user. folds: those to hide, one after the other.
             start: where the search for the weights of a history has to begin, and by what measure; None = every fit
                 and measure is tried.
+            choices: made after the snapshot's moment, to learn from like those of an earlier window; None = none.
         Raises:
             ArtifactError: there is no such start.
+            LeakageError: a choice lies before the snapshot's moment.
         """
         seed, events = self._settings.training.seed, self._train.events
         settings, history = self._settings.paths, self._settings.history
@@ -106,7 +112,7 @@ class ConstantMaker:
             hidden = self._evidence(events.take(hidden_E == k))
             parts.append(self._choices(features, hidden, np.random.default_rng([seed, k])))
         paths = fit_weights(parts, settings)
-        for opened, later in self._earlier_windows():
+        for opened, later in self._windows(choices):
             past = self._train.before(opened)
             features = self._features(past.events, opened)
             known_U = np.zeros(len(self._train.user_ids), dtype=bool)
@@ -138,7 +144,7 @@ class ConstantMaker:
         """Constants of a model that sees these events and scores at the snapshot's moment."""
         n_S, n_P = self._fitting.n_segments, self._fitting.n_products
         model, seed = self._settings.model, self._settings.training.seed
-        product_PK = np.zeros((n_P, len(weights.intent.product_K) + 1), dtype=np.float32)
+        product_PK = np.zeros((n_P, len(weights.paths.product_K) + 1), dtype=np.float32)
         lift = np.zeros((n_S, model.vehicle_factors)), np.zeros((n_P, model.vehicle_factors))
         if self.wanted:
             features = self._features(events, self._train.as_of)
@@ -170,7 +176,9 @@ class ConstantMaker:
         lift, items, spectral, fitment = (weights.intent.by_name[n] for n in ("lift", "items", SPECTRAL, FITMENT))
         return ScoreWeights(
             cold_K=np.append(on * weights.paths.product_K, np.float32(1.0)),
-            warm_K=np.append(on * weights.intent.product_K, np.float32(lift)),
+            warm_K=np.concatenate(
+                [on * weights.intent.product_K, np.zeros(len(COLD_FEATURES), np.float32), [lift]]
+            ).astype(np.float32),
             warm_parts=np.array([lift, items, spectral, fitment], dtype=np.float32),
         )
 
@@ -232,9 +240,16 @@ class ConstantMaker:
         rank, seed = self._settings.model.fitment_factors, self._settings.training.seed
         return fitment_vectors(self._structure.fits_SP, rank, seed)
 
-    def _earlier_windows(self) -> Iterator[tuple[np.datetime64, Events]]:
-        """Start and events of the last windows before the training moment, the latest first, as long as any is left."""
+    def _windows(self, choices: Events | None) -> Iterator[tuple[np.datetime64, Events]]:
+        """Start and events of windows, the latest first: choices after the training moment, then the last windows
+        before it, as long as any event is left."""
         train, length = self._train, np.timedelta64(self._settings.split.horizon_days, "D")
+        if choices is not None and len(choices):
+            if choices.ts_E.min() < micros(train.as_of):
+                raise LeakageError(
+                    f"graph model: choices before {train.as_of} are among what describes them; teach later ones only"
+                )
+            yield train.as_of, choices
         for k in range(1, self._settings.history.windows + 1):
             start = train.as_of - k * length
             if not len(train.events.between(None, start)):
@@ -287,7 +302,7 @@ class ConstantMaker:
             spectral=self._spectral(past.events, self._settings.model.spectral_in_windows or timeless),
             fitment_PA=self._fitment_PA,
             lift_SP=paths.lift(features, self._fitting),
-            product_PK=features.product_PK,
+            product_PK=features.product_PK[:, : len(PRODUCT_FEATURES)],
             fits_SP=self._structure.fits_SP,
         )
 

@@ -26,7 +26,7 @@ from gnn_core.model.factors import Factors
 from gnn_core.model.inputs import GraphInputs, graph_inputs
 from gnn_core.model.item_graph import ItemGraph
 from gnn_core.model.network import TableSizes
-from gnn_core.snapshot import Int, Snapshot
+from gnn_core.snapshot import Events, Int, Snapshot
 from gnn_core.training.batches import BatchMaker
 from gnn_core.training.constants import ConstantMaker, Constants, Weights
 from gnn_core.training.distributed import present as present_processes
@@ -110,6 +110,7 @@ def build_plan(
     weights: Weights | None = None,
     known: tuple[Factors, ItemGraph] | None = None,
     start: str | None = None,
+    choices: Events | None = None,
     value_of: Callable[[Plan], float] | None = None,
     folds: bool = True,
 ) -> Plan:
@@ -123,6 +124,7 @@ def build_plan(
         known: factors and item graph of the whole snapshot, to take over likewise; None = compute them.
         start: where the search for the weights of a history begins (training/constants.py); None = the one whose end
             is worth most, at a tie the first.
+        choices: made after the snapshot's moment; they teach weights, and nothing is counted of them. None = none.
         value_of: worth of a plan without folds on validation users; None = earlier choices alone decide.
         folds: False leaves out what only training needs.
     Raises:
@@ -140,7 +142,7 @@ def build_plan(
     fold_U = fold_of_users(train.user_ids, training.folds, training.seed)
     hidden_E = fold_U[ev.user_E]
     present = [k for k in range(training.folds) if (hidden_E == k).any() and not (hidden_E == k).all()]
-    offered = shop.maker.learn(fold_U, present, start) if weights is None else [weights]
+    offered = shop.maker.learn(fold_U, present, start, choices) if weights is None else [weights]
     plan = shop.served(offered[0], known)
     if value_of is not None and len(offered) > 1:
         plan = _worth_most([plan, *(shop.reweighed(plan, others) for others in offered[1:])], value_of)

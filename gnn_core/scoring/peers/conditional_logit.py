@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 
 from gnn_core.config import PeerSettings
+from gnn_core.errors import LeakageError
 from gnn_core.recommender import Audience
+from gnn_core.scoring.peers.counts import summed
 from gnn_core.scoring.peers.evidence import Evidence
-from gnn_core.snapshot import Int, Snapshot
+from gnn_core.snapshot import ORDER, Events, Int, Snapshot, micros
 
 Float = NDArray[np.float64]
 
@@ -55,11 +57,18 @@ class ConditionalLogit:
         """`seed` draws alternatives, and choices where there are more than `peers.logit_choices`."""
         self._settings, self._seed = settings, seed
         self._owns_AS = sparse.csr_matrix((0, 0))
+        self._taught_by: Events | None = None
+
+    def teach(self, choices: Events) -> None:
+        """Let the next `fit` learn β from the orders among these choices too; see `Taught`."""
+        self._taught_by = choices
 
     def fit(self, train: Snapshot) -> None:
         """Draw choice sets, fit β, score every fitment pair."""
         evidence = Evidence(train, self._settings.logit_segment_strength, self._settings.logit_make_strength)
-        choices = draw_choices(evidence, self._settings, np.random.default_rng(self._seed))
+        if self._taught_by is not None and len(self._taught_by) and self._taught_by.ts_E.min() < micros(train.as_of):
+            raise LeakageError(f"conditional logit: choices before {train.as_of} are counted already; teach later ones")
+        choices = draw_choices(evidence, self._settings, np.random.default_rng(self._seed), self._taught_by)
         user_CN, segment_CN = (
             np.broadcast_to(v[:, None], choices.product_CN.shape) for v in (choices.user_C, choices.segment_C)
         )
@@ -101,14 +110,23 @@ class ConditionalLogit:
         return np.where(np.isneginf(scores), self._alone_P, scores)
 
 
-def draw_choices(evidence: Evidence, settings: PeerSettings, rng: np.random.Generator) -> Choices:
-    """Each (user, ordered product, owned segment that it fits), with alternatives drawn with replacement."""
-    ordered = evidence.orders_UP.tocoo()
+def draw_choices(
+    evidence: Evidence, settings: PeerSettings, rng: np.random.Generator, later: Events | None = None
+) -> Choices:
+    """Each (user, ordered product, owned segment that it fits), with alternatives drawn with replacement.
+
+    Orders among `later` events are choices that no count knows of; an order of both kinds is one choice.
+    """
+    orders_UP = evidence.orders_UP
+    if later is not None:
+        new = later.take(later.kind_E == ORDER)
+        orders_UP = sparse.csr_matrix(orders_UP + summed(new.user_E, new.product_E, np.ones(len(new)), orders_UP.shape))
+    ordered = orders_UP.tocoo()
     user_C, product_C, segment_C = _owned_segments(ordered.row, ordered.col, evidence.owns_US)
     fits = evidence.at(evidence.fits_SP, segment_C, product_C) > 0
     user_C, product_C, segment_C = user_C[fits], product_C[fits], segment_C[fits]
     _, same_C, n_same = np.unique(
-        user_C * np.int64(evidence.orders_UP.shape[1]) + product_C, return_inverse=True, return_counts=True
+        user_C * np.int64(orders_UP.shape[1]) + product_C, return_inverse=True, return_counts=True
     )
     weight_C = 1.0 / n_same[same_C]
     if len(user_C) > settings.logit_choices:
@@ -119,7 +137,7 @@ def draw_choices(evidence: Evidence, settings: PeerSettings, rng: np.random.Gene
     nth_CN = (rng.random((len(user_C), settings.logit_alternatives)) * width_C[:, None]).astype(np.int64)
     drawn_CN = indices[indptr[segment_C][:, None] + nth_CN].astype(np.int64)
     users_CN = np.broadcast_to(user_C[:, None], drawn_CN.shape)
-    open_CN = evidence.at(evidence.orders_UP, users_CN, drawn_CN) == 0
+    open_CN = evidence.at(orders_UP, users_CN, drawn_CN) == 0
     return Choices(
         user_C,
         segment_C,

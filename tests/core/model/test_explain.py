@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.config.paths import COLD_FEATURES, PRODUCT_FEATURES
 from gnn_core.errors import ShapeError
 from gnn_core.model.recommender import GraphRecommender
 from gnn_core.scoring.audience import build_audience
@@ -34,7 +34,7 @@ def test_parts_and_what_is_left_add_up_to_the_score(fitted):
     # What no path speaks for: popularity, the learned part, and the bias.
     settings = small_settings().model
     user, product = model.user_vectors(audience), model.product_vectors()
-    first, last = settings.vehicle_factors, settings.vehicle_factors + len(PRODUCT_FEATURES)
+    first, last = settings.vehicle_factors, settings.vehicle_factors + len((*PRODUCT_FEATURES, *COLD_FEATURES))
     learned_from = product.shape[1] - 1 - (settings.output_dim + 2)  # two more for the slack; the last is the bias
     popularity = user[:, first:last] @ product[:, first:last].T
     learned = user[:, learned_from:] @ product[:, learned_from:].T

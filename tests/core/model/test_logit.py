@@ -30,8 +30,8 @@ def rows(of: Choices, keep: np.ndarray, log_scale: np.ndarray) -> Choices:
     return Choices(of.x_RK[keep], of.weight_R[keep], log_scale[keep], first)
 
 
-def fitted(parts, prior=None) -> np.ndarray:
-    by_name = fit_logit(parts, NAMES, prior or {}, PATHS)
+def fitted(parts, prior=None, leading=0) -> np.ndarray:
+    by_name = fit_logit(parts, NAMES, prior or {}, PATHS, leading=leading)
     assert tuple(by_name) == NAMES
     return np.array(list(by_name.values()))
 
@@ -118,6 +118,46 @@ def test_drawn_candidates_give_about_the_weights_of_all():
     whole = fitted([everything])
     assert fitted([rows(everything, keep, np.where(plain, np.log(10), 0.0))]) == pytest.approx(whole, abs=0.1)
     assert abs(fitted([rows(everything, keep, np.zeros(len(plain)))])[0] - whole[0]) > 0.5
+
+
+def two_minds(n_choosers: int, seed: int) -> Choices:
+    """Feature b speaks for a candidate that leads by feature a, and against one that does not."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_choosers, 60, 3)).astype(np.float32)
+    utility = 2.0 * x[:, :, 0] + 1.5 * x[:, :, 1] * np.sign(x[:, :, 0] - 1.0)
+    taken = np.arange(60) == np.argmax(utility + rng.gumbel(size=utility.shape), axis=1)[:, None]
+    n_rows = n_choosers * 60
+    first = np.arange(n_choosers) * 60
+    return Choices(x.reshape(n_rows, -1), taken.ravel().astype(np.float64), np.zeros(n_rows), first)
+
+
+def test_with_enough_choosers_weights_are_those_among_the_candidates_that_lead():
+    parts = [two_minds(PATHS.enough_choosers // 2, seed) for seed in (0, 1)]
+    assert fitted(parts)[1] < 0.8
+    assert fitted(parts, leading=6)[1] > 1.0
+    # Where all lead, the second fit is the first, shrunk towards it and not towards the prior.
+    assert fitted(parts, leading=60) == pytest.approx(fitted(parts), abs=0.1)
+
+
+def test_fewer_choosers_are_not_asked_again():
+    parts = [two_minds(PATHS.enough_choosers // 2 - 1, seed) for seed in (0, 1)]
+    assert fitted(parts, leading=6).tolist() == fitted(parts).tolist()
+
+
+def test_choosers_who_took_nothing_that_leads_leave_the_first_fit_as_it_is():
+    """Everybody took one of two candidates that are alike, and the other one comes first."""
+    n = PATHS.enough_choosers
+    of = Choices(np.zeros((2 * n, 3), np.float32), np.tile([0.0, 1.0], n), np.zeros(2 * n), 2 * np.arange(n))
+    assert fitted([of], {"b": 2.0}, leading=1).tolist() == [0.0, 2.0, 0.0]
+
+
+def test_drawn_candidates_that_lead_still_stand_for_many():
+    """Of those without the rare feature a tenth was drawn for ten each; all of them lead."""
+    everything = simulated(PATHS.enough_choosers, 5, n_candidates=120)
+    plain = (everything.x_RK[:, 0] == 0) & (everything.weight_R == 0)
+    keep = ~plain | (np.random.default_rng(6).random(len(plain)) < 0.1)
+    drawn = rows(everything, keep, np.where(plain, np.log(10), 0.0))
+    assert fitted([drawn], leading=120) == pytest.approx(fitted([everything], leading=120), abs=0.1)
 
 
 def test_the_order_of_the_parts_does_not_matter():

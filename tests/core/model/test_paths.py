@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gnn_core.config.paths import PRODUCT_FEATURES
-from gnn_core.model.paths import PathFeatures, item_space, path_features
+from gnn_core.model.paths import PathFeatures, item_space, owners_per_rival, path_features
 from tests.core.model.tiny import PATHS, evidence_of, fitting_of, owning
 
 # Segments 0 and 1 are of one make. Product 3 fits nothing. User 3 owns two vehicles, user 4 has done nothing.
@@ -72,6 +72,23 @@ def test_product_features_match_hand_values():
     assert set(want) == set(PRODUCT_FEATURES)
     for name, value in want.items():
         assert product(got, name) == pytest.approx(value, abs=1e-6), name
+
+
+def test_owners_per_rival_counts_who_owns_exactly_what_a_product_fits_and_what_else_fits_exactly_that():
+    # User 3 alone owns what product 1 fits, segments 0 and 2; nobody owns 0 and 1, or 1 and 2.
+    want = np.array([np.log(0.5 / 1.5), np.log(1.5 / 1.5), np.log(0.5 / 1.5)])
+    got = features_of().product_PK[:, len(PRODUCT_FEATURES)]
+    assert got == pytest.approx([*(want - want.mean()), 0.0], abs=1e-6)  # product 3 fits nothing
+    # Three users of segment 0 alone, and two products that fit it alone; one user owns both, and so fits product 2.
+    crowded = fitting_of([[0, 1, 2], [2]], [0, 0], 3)
+    owns = owning([0], [0], [0], [1, 0], [], n_segments=2)
+    want = np.log([3.5 / 2.5, 3.5 / 2.5, 1.5 / 1.5])
+    assert owners_per_rival(crowded, owns) == pytest.approx(want - want.mean())
+
+
+def test_owners_per_rival_says_nothing_where_all_own_and_fit_the_same():
+    assert owners_per_rival(fitting_of([range(5)], [0], 5), owning([0], [0], n_segments=1)).tolist() == [0.0] * 5
+    assert owners_per_rival(fitting_of([[]], [0], 3), owning([0], n_segments=1)).tolist() == [0.0] * 3
 
 
 def test_co_taken_is_closeness_to_what_owners_took_over_closeness_to_what_all_take():

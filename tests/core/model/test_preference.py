@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.config.paths import COLD_FEATURES, PRODUCT_FEATURES
+from gnn_core.errors import ConfigError
 from gnn_core.model.logit import Choices
 from gnn_core.model.paths import PathFeatures
 from gnn_core.model.preference import PathWeights, choices, fit_weights
@@ -16,7 +17,7 @@ from tests.core.model.tiny import PATHS, evidence_of, fitting_of, owning
 
 FITTING = fitting_of([[0, 1], [1, 2]], [0, 1], 4)
 OWNS = owning([0], [0, 1], [1], [], n_segments=2)
-FEATURES, N_FIT, N_PRODUCT = PATHS.features, len(PATHS.fit_features), len(PRODUCT_FEATURES)
+FEATURES, N_FIT, N_PRODUCT = PATHS.features, len(PATHS.fit_features), len((*PRODUCT_FEATURES, *COLD_FEATURES))
 
 
 def made_up(seed: int = 0) -> PathFeatures:
@@ -121,3 +122,19 @@ def test_lift_is_by_name_and_fit_features_count_where_a_product_fits():
     want[[0, 0, 1, 1], [0, 1, 1, 2]] += 3 * of.fit["loyalty"]
     assert weights.lift(of, FITTING) == pytest.approx(want, abs=1e-5)
     assert not weights.product_K.any()
+
+
+def test_a_feature_that_is_left_out_weighs_nothing_and_no_other_weight_is_fitted_beside_it():
+    of, rng = made_up(), np.random.default_rng(3)
+    parts = [chosen(rng.integers(0, 2, size=(4, 4)), of) for _ in range(12)]
+    settings = replace(PATHS, enough_choosers=1, left_out=("orders", "taste"))
+    got = fit_weights(parts, settings).by_name
+    assert set(got) == set(FEATURES)
+    assert got["orders"] == got["taste"] == 0.0
+    blind = [replace(part, x_RK=part.x_RK.copy()) for part in parts]
+    for part in blind:
+        part.x_RK[:, [FEATURES.index("orders"), FEATURES.index("taste")]] = 0.0
+    want = fit_weights(blind, replace(settings, left_out=(), prior=dict(PATHS.prior) | {"orders": 0.0})).by_name
+    assert got == pytest.approx(want, abs=1e-4)
+    with pytest.raises(ConfigError, match=r"paths\.left_out names colour, which is no feature"):
+        replace(PATHS, left_out=("colour",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.config.paths import COLD_FEATURES, PRODUCT_FEATURES
 from gnn_core.scoring.audience import build_audience
 from tests.core.model.fits import WORLD, fitted
 from tests.core.model.worlds import (
@@ -22,7 +22,8 @@ def test_scores_are_one_inner_product_that_an_index_can_serve(trained):
     learned = model.output_dim + 2  # with slack
     factors = trained._plan.constants.factors
     smooth, fitment = factors.in_PF.shape[1], factors.fitment_PA.shape[1]
-    constants = model.vehicle_factors + len(PRODUCT_FEATURES) + 1 + model.item_factors + smooth + fitment
+    alone = len((*PRODUCT_FEATURES, *COLD_FEATURES)) + 1
+    constants = model.vehicle_factors + alone + model.item_factors + smooth + fitment
     assert users.shape[1] == products.shape[1] == constants + learned + 1
     cold = np.flatnonzero(np.bincount(audience.history.user_E, minlength=len(audience)) == 0)
     whole = trained.score_block(0, len(audience))

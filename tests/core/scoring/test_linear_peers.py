@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gnn_core.errors import ConfigError
+from gnn_core.errors import ConfigError, LeakageError
+from gnn_core.recommender import Taught
 from gnn_core.scoring.peers import ridge as ridge_module
 from gnn_core.scoring.peers.conditional_logit import ConditionalLogit, draw_choices, fit_logit
 from gnn_core.scoring.peers.evidence import FEATURES, Evidence
@@ -167,6 +168,30 @@ def test_an_order_does_not_explain_itself():
     logit = ConditionalLogit(PEERS, 0)
     logit.fit(train)
     assert logit.coefficients[FEATURES.index("log orders by owners of the segment")] < -0.1
+
+
+def test_choices_of_a_later_window_teach_the_logit_and_are_counted_nowhere():
+    later = [("f", "P3", "order", "2026-03-05"), ("f", "P1", "view", "2026-03-06"), ("a", "P3", "order", "2026-03-07")]
+    whole = make_snapshot(**STORE | {"events": [*STORE["events"], *later]})
+    march = np.datetime64("2026-03-01", "us")
+    train, choices = whole.before(march), whole.events.between(march, None)
+    drawn = draw_choices(_evidence(train), PEERS, np.random.default_rng(0), choices)
+    untaught = _choices(train)
+    known = sorted(zip(untaught.user_C.tolist(), untaught.product_CN[:, 0].tolist(), strict=True))
+    taught = sorted(zip(drawn.user_C.tolist(), drawn.product_CN[:, 0].tolist(), strict=True))
+    a, f = (int(np.flatnonzero(whole.user_ids == u)[0]) for u in "af")
+    assert taught == sorted([*known, (a, 3), (f, 3)])  # orders, and not the view
+    # Neither of a's orders is an alternative to the other.
+    of_a = drawn.user_C == a
+    assert not drawn.open_CN[of_a][:, 1:][np.isin(drawn.product_CN[of_a][:, 1:], [0, 3])].any()
+    logit, plain = ConditionalLogit(PEERS, 0), ConditionalLogit(PEERS, 0)
+    logit.teach(choices)
+    logit.fit(train)
+    plain.fit(train)
+    assert not np.array_equal(logit.coefficients, plain.coefficients)
+    assert isinstance(logit, Taught)
+    with pytest.raises(LeakageError, match="are counted already"):
+        logit.fit(whole)
 
 
 def test_a_logit_without_choices_is_popularity():

@@ -13,6 +13,7 @@ import torch
 from gnn_core.config import Settings
 from gnn_core.config.history import DENSE, TERMS
 from gnn_core.config.paths import PRODUCT_FEATURES
+from gnn_core.errors import LeakageError
 from gnn_core.graph.hetero import build_structure
 from gnn_core.model.intent import IntentWeights, window_choices
 from gnn_core.model.preference import PathWeights
@@ -91,6 +92,30 @@ def test_users_without_a_past_teach_the_paths_from_windows_without_their_own_eve
     without_dan = learn(store(without=("dan",)), settings)
     k = settings.training.folds
     assert same(got.described[k][0], without_dan.described[k][0])
+
+
+def test_choices_after_the_training_moment_teach_like_those_of_a_window_and_are_counted_nowhere():
+    """May as a window that the fit may learn from, and not count: as if April were all that is known."""
+    settings, k = settings_of(), settings_of().training.folds
+    whole, may = store(), np.datetime64("2026-05-02", "us")
+    past, later = whole.before(may), whole.events.between(may, None)
+    untaught, taught, june = learn(past, settings), learn(past, settings, later), learn(whole, settings)
+    for number in range(k):
+        assert same(untaught.described[number], taught.described[number]), number  # folds know nothing of May
+    features, chose = taught.described[k]
+    users = [str(whole.user_ids[u]) for u in np.flatnonzero(np.diff(chose.by_user_UP.indptr))]
+    assert users == ["dan"]  # the only one without a past
+    assert same(features, june.described[k][0])  # what describes May is what describes it in June
+    assert len(taught.windows) == len(june.windows) == 2
+    for part in ("queries_C", "taken_CP", "items", "product_PK"):
+        assert same(getattr(taught.windows[0], part), getattr(june.windows[0], part)), part
+    assert learn(past, settings, later.take(np.zeros(0, np.int64))).paths == untaught.paths
+
+
+def test_choices_that_are_evidence_already_are_refused():
+    whole = store()
+    with pytest.raises(LeakageError, match=r"choices before 2026-05-02.* are among what describes them"):
+        learn(whole.before(np.datetime64("2026-05-02", "us")), later=whole.events.between(None, None))
 
 
 def test_a_window_sees_nothing_at_or_after_its_start():
@@ -317,9 +342,8 @@ def test_what_is_served_is_what_was_fitted():
     compared = 0
     for c in range(0, len(user_C), 7):
         rows = window_choices(window, np.array([c]), rng, HISTORY, sparse_terms=True)
-        product = [
-            int(np.abs(features.product_PK - x[: len(PRODUCT_FEATURES)]).sum(axis=1).argmin()) for x in rows.x_RK
-        ]
+        n_K = len(PRODUCT_FEATURES)
+        product = [int(np.abs(features.product_PK[:, :n_K] - x[:n_K]).sum(axis=1).argmin()) for x in rows.x_RK]
         if len(set(product)) < len(product):
             continue  # two products of equal features cannot be told apart here
         assert rows.x_RK @ weights == pytest.approx(scores[c, product], abs=2e-3), c

@@ -16,7 +16,7 @@ from gnn_core.model.intent import Window
 from gnn_core.model.paths import PathFeatures
 from gnn_core.model.preference import PathWeights
 from gnn_core.model.shrinkage import Evidence, Fitting
-from gnn_core.snapshot import Snapshot
+from gnn_core.snapshot import Events, Snapshot
 from gnn_core.training import constants
 from gnn_core.training.constants import ConstantMaker, Weights
 from gnn_core.training.determinism import pinned
@@ -36,7 +36,7 @@ class Seen:
     weights: Weights | None = None
 
 
-def learn(train: Snapshot, settings: Settings | None = None) -> Seen:
+def learn(train: Snapshot, settings: Settings | None = None, later: Events | None = None) -> Seen:
     """Learn the weights of a snapshot, and see what they are fitted on."""
     settings = settings or small_settings()
     seen = Seen()
@@ -60,7 +60,7 @@ def learn(train: Snapshot, settings: Settings | None = None) -> Seen:
         patch.setattr(constants, "fit_intent", watched_fit)
         patch.setattr(constants, "fit_weights", watched_weights)
         maker = ConstantMaker(train, settings, build_structure(train))
-        (seen.weights, *_) = maker.learn(fold_U, range(settings.training.folds))
+        (seen.weights, *_) = maker.learn(fold_U, range(settings.training.folds), choices=later)
     return seen
 
 
