@@ -24,7 +24,7 @@ from torch import Tensor
 from gnn_core.errors import ArtifactError
 
 MODEL, OPTIMIZER = "model/", "optimizer/"
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)

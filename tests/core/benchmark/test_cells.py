@@ -142,14 +142,14 @@ def test_changed_settings_data_or_code_are_made_anew(source: Path, tmp_path: Pat
 def test_a_model_that_refuses_is_named_and_the_others_go_on(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = store_run.make_peer
+    make = store_run.fitted_peer
 
     def refusing(name: str, *rest: Any) -> Any:
         if name == "implicit_als":
             raise DataError("too large")
         return make(name, *rest)
 
-    monkeypatch.setattr(store_run, "make_peer", refusing)
+    monkeypatch.setattr(store_run, "fitted_peer", refusing)
     made = run(bench_on(source, tmp_path), ("implicit_als", "popularity"))
     assert {model for _, model in made.results} == {"popularity"}
     assert list(made.failures.values()) == ["DataError: too large"]
