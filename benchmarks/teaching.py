@@ -31,11 +31,12 @@ Float = NDArray[np.float64]
 STORES, COLD = ("beauty", "sports"), (50, 90, 98)
 GROUPS, RNG_SEED = 2, 0
 UNTAUGHT = "untaught"
-_ALL, _PLAIN = (VARIANTS[name].changes for name in ("graph_all_candidates", "graph_no_rivals"))
+_NO_SECOND_FIT, _NO_RIVALS = (VARIANTS[name].changes for name in ("graph_all_candidates", "graph_no_rivals"))
+_NEITHER = {"paths": {**_NO_SECOND_FIT["paths"], **_NO_RIVALS["paths"]}}
 COLUMNS = {
-    UNTAUGHT: {"paths": {**_ALL["paths"], **_PLAIN["paths"]}},
-    "taught": {"paths": {**_ALL["paths"], **_PLAIN["paths"]}},
-    "leading": _PLAIN,
+    UNTAUGHT: _NEITHER,
+    "taught": _NEITHER,
+    "leading": _NO_RIVALS,
     "rivals": {},
 }
 """Settings of each column; only the first is not taught."""

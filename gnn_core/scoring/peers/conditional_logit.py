@@ -64,7 +64,11 @@ class ConditionalLogit:
         self._taught_by = choices
 
     def fit(self, train: Snapshot) -> None:
-        """Draw choice sets, fit β, score every fitment pair."""
+        """Draw choice sets, fit β, score every fitment pair.
+
+        Raises:
+            LeakageError: a choice that teaches lies before `train.as_of`.
+        """
         evidence = Evidence(train, self._settings.logit_segment_strength, self._settings.logit_make_strength)
         if self._taught_by is not None and len(self._taught_by) and self._taught_by.ts_E.min() < micros(train.as_of):
             raise LeakageError(f"conditional logit: choices before {train.as_of} are counted already; teach later ones")
