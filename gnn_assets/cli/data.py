@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from gnn_assets.cli import demo_state
 from gnn_assets.environment import Environment
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import ConfigError
@@ -67,6 +68,7 @@ def adopt_profile(where: Environment, profile: Mapping[str, Any]) -> Settings:
         )
     where.state_dir.mkdir(parents=True, exist_ok=True)
     where.profile_path.write_text(text)
+    demo_state.disclaim(where)
     return settings
 
 

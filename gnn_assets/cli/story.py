@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from gnn_assets.cli import data, experiment, rollout, status, weekly
+from gnn_assets.cli import data, demo_state, experiment, rollout, status, weekly
 from gnn_assets.environment import Environment
 from gnn_core.errors import ConfigError
 from gnn_core.evaluation.names import phrase
@@ -66,7 +66,8 @@ def tell(name: str, size: str, seed: int, console: Console) -> int:
     Returns:
         0 when every run went well, whatever the gates said; 1 when one failed.
     Raises:
-        ConfigError: there is no such story, or the full size is to be played.
+        ConfigError: there is no such story, the full size is to be played, or the state directory holds a store that
+            no demo made.
     """
     if name not in STORIES:
         raise ConfigError(f"--story {name!r}: there are {', '.join(STORIES)}")
@@ -74,7 +75,11 @@ def tell(name: str, size: str, seed: int, console: Console) -> int:
         raise ConfigError(f"--size {size!r}: stories are played on {', '.join(CUSTOMERS)}")
     story, customers = STORIES[name], CUSTOMERS[size]
     console.print(f"\nThe truth that is planted: {story.words}.", style="bold")
+    where = Environment.from_variables()
+    if demo_state.clear(where):
+        _say(f"The demo that was in {where.state_dir} is replaced.", console)
     data.simulate_store(size, seed, console)
+    demo_state.claim(where)
     experiment.start(START, console)
     if weekly.run_week(None, console, summary=False) != 0:
         return 1

@@ -38,8 +38,13 @@ def newest_complete_week(warehouse: Warehouse, settings: Settings) -> dt.date:
         return store.last_week
     raw = store.tables == "raw"
     table = TableName(source, settings.sources.events if raw else "events")
-    if store.name == "unset" or not warehouse.exists(table):
-        raise DataError(f"no store yet: {table} does not exist. Run `gnn simulate small` or `gnn load NAME` first")
+    if not warehouse.exists(table):
+        remedy = (
+            "Run `gnn simulate small` or `gnn load NAME` first"
+            if settings.warehouse.engine == "duckdb"
+            else "Name your table in sources.events, or grant the reader its rights: `gnn doctor` says which"
+        )
+        raise DataError(f"no store yet: {table} does not exist. {remedy}")
     column = "client_event_timestamp" if raw else "event_ts"
     newest = warehouse.query(f"SELECT MAX({column}) AS newest FROM {{events}}", tables={"events": table})
     moment = newest["newest"][0].as_py()

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -47,6 +48,16 @@ def test_the_image_keeps_bytecode_of_its_code_and_of_python_itself():
     assert asked
     done = subprocess.run([sys.executable, "-c", asked[1]], capture_output=True, text=True, check=True)
     assert Path(done.stdout.strip(), "os.py").is_file()
+
+
+def test_the_image_keeps_the_command_that_it_starts():
+    """The command comes with the project's installation, so that may not be taken away; its build tries it."""
+    recipe = containerfile()
+    assert "pip uninstall" not in recipe
+    command = re.search(r'CMD \["(\w+)"', recipe)
+    assert command
+    assert command[1] in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert re.search(rf"^RUN {command[1]} --help", recipe, re.MULTILINE)
 
 
 def test_steps_and_publishers_are_bound_to_no_role():
