@@ -55,7 +55,7 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Print the benchmarks (planted worlds, a few seeds)
+bench: $(STAMP) ## A quick look: does gate 1 tell planted stores apart? (gnn bench has the others)
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove the state directory of the demo

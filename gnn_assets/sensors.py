@@ -11,6 +11,7 @@ from gnn_assets.environment import Environment
 from gnn_assets.partitions import as_of, newest_week
 from gnn_assets.resources import PARTITION_TAG
 from gnn_core.errors import WarehouseBusyError
+from gnn_core.io.untracked import UntrackedRowsError
 
 PATIENCE_S = 3.0
 """A sensor has a minute; a run may hold the embedded warehouse for longer. It is asked again at the next look."""
@@ -41,6 +42,9 @@ def new_data_sensor(job: dg.JobDefinition, where: Environment) -> dg.SensorDefin
             reaches_end = last_day_has_events(warehouse, settings, moment)
         except WarehouseBusyError:
             return dg.SensorResult(skip_reason="A run holds the warehouse; asked again at the next look.")
+        except UntrackedRowsError as error:
+            # A source that is a view is a choice, and no failure of each look: the schedule runs the week.
+            return dg.SensorResult(skip_reason=f"The schedule alone starts the week. {error}")
         decision = decide(
             State.from_cursor(context.cursor),
             week,

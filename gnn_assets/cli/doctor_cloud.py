@@ -18,6 +18,7 @@ from gnn_core.config import Settings
 from gnn_core.config.data import ROLES
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.errors import ContractError, GnnCoreError, WarehouseError
+from gnn_core.io.untracked import UntrackedRowsError
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.program.tables import CREATE, DIFFERS, plan
 from gnn_core.stores.staging import require_sources
@@ -117,7 +118,11 @@ def sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
         what = f"source table {table}"
         try:
             require_sources(warehouse, (key,), settings)
+            warehouse.mark(table)
             yield Finding(what, True, "there, with the columns that are read")
+        except UntrackedRowsError:
+            seen = "there, as a view with the columns that are read: new_data_are_refreshed cannot see it change"
+            yield Finding(what, True, f"{seen}, and the schedule every_monday alone starts the week")
         except ContractError as error:
             yield Finding(what, False, str(error), f"load it, or set sources.{key}; a view with these columns will do")
         except WarehouseError as error:
@@ -181,7 +186,7 @@ def secrets(where: Environment, settings: Settings) -> Iterator[Finding]:
 def _placeholders(settings: Settings) -> Finding:
     alerts = settings.alerts
     texts = [settings.warehouse.project, settings.artifacts.root, alerts.base_url, alerts.smtp_host, alerts.email_from]
-    texts += [*alerts.email_to, *(getattr(settings.warehouse, role) for role in ROLES)]
+    texts += [settings.store.name, *alerts.email_to, *(getattr(settings.warehouse, role) for role in ROLES)]
     left = sorted({t for t in texts if t and _PLACEHOLDER.search(t)})
     return Finding(
         "names filled in",

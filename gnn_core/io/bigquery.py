@@ -34,6 +34,7 @@ from gnn_core.io.bigquery_api import (
 from gnn_core.io.bigquery_catalogue import Catalogue
 from gnn_core.io.bigquery_jobs import derived_job_id, fresh_job_id, run_once
 from gnn_core.io.sql import prepare
+from gnn_core.io.untracked import UntrackedRowsError
 from gnn_core.io.warehouse import JobStats, TableName
 
 
@@ -224,13 +225,13 @@ class BigQueryWarehouse(Catalogue):
         day, where the table is partitioned by `time_column`. Rows in the streaming buffer count when they leave it.
 
         Raises:
-            WarehouseError: it is a view, of which BigQuery does not know when its rows changed.
+            UntrackedRowsError: it is a view, of which BigQuery does not know when its rows changed.
         """
         label = f"mark of {table}"
         with ClientErrors(label, self._settings):
             found = self._client.get_table(self._id(table), retry=self._retry)
         if found.table_type != "TABLE":
-            raise WarehouseError(
+            raise UntrackedRowsError(
                 f"{label}: it is a {found.table_type.lower()}, of which nobody knows when its rows changed; make it a "
                 "table, or switch the sensor new_data_are_refreshed off and rely on the weekly schedule"
             )

@@ -13,6 +13,7 @@ from dagster._core.test_utils import create_run_for_test
 from gnn_assets.arrivals import RunOfWeek, State, decide, last_day_has_events, read_marks
 from gnn_assets.definitions import build_defs
 from gnn_core.errors import WarehouseBusyError
+from gnn_core.io.untracked import UntrackedRowsError
 from gnn_core.monitoring.freshness import input_freshness, published_freshness
 from tests.fixtures.installation import Installation
 
@@ -210,6 +211,19 @@ def test_a_warehouse_that_a_run_holds_is_asked_again_and_the_cursor_stays(store,
     with DagsterInstance.ephemeral() as instance:
         answer = ask(build_defs(store.environment), instance, "{}")
     assert "holds the warehouse" in answer.skip_message
+    assert answer.cursor in (None, "{}")
+
+
+def test_a_source_that_is_a_view_leaves_the_week_to_the_schedule_and_says_so(store, monkeypatch):
+    from gnn_assets import sensors
+
+    def untracked(*_):
+        raise UntrackedRowsError("mark of source.events: it is a view")
+
+    monkeypatch.setattr(sensors, "read_marks", untracked)
+    with DagsterInstance.ephemeral() as instance:
+        answer = ask(build_defs(store.environment), instance, "{}")
+    assert answer.skip_message == "The schedule alone starts the week. mark of source.events: it is a view"
     assert answer.cursor in (None, "{}")
 
 

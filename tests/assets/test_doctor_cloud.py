@@ -13,6 +13,7 @@ from gnn_assets.environment import PROJECT
 from gnn_core.config import load_settings
 from gnn_core.errors import WarehouseError
 from gnn_core.io.emulators import BIGQUERY_GRPC, BIGQUERY_REST, GCS
+from gnn_core.io.untracked import UntrackedRowsError
 from tests.fixtures.gcs import BUCKET
 from tests.fixtures.installation import Installation
 
@@ -144,6 +145,7 @@ def test_placeholders_of_the_shipped_overlay_are_named(production):
     finding = doctor_cloud._placeholders(settings)
     assert not finding.good
     assert "your-project" in finding.seen
+    assert "your-store" in finding.seen
     assert "gs://your-bucket/gnn" in finding.seen
 
 
@@ -183,3 +185,14 @@ def test_everything_that_is_missing_is_listed_and_goes_when_it_is_there(
     assert "BAD" not in printed
     assert "secret-word" not in printed
     assert "Dry run of the week as of 2026-03-02" in printed
+
+
+def test_a_source_that_is_a_view_is_good_and_what_it_costs_is_said(monkeypatch):
+    class Views:
+        def mark(self, table):
+            raise UntrackedRowsError(f"mark of {table}: it is a view")
+
+    monkeypatch.setattr(doctor_cloud, "require_sources", lambda *_: None)
+    found = list(doctor_cloud.sources(Views(), settings_of()))
+    assert all(finding.good for finding in found)
+    assert all("every_monday alone starts the week" in finding.seen for finding in found)
