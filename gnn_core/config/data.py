@@ -95,7 +95,7 @@ class ArtifactSettings:
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """Names of the retailer's tables and event names. Shapes are not a choice; names are."""
+    """Names of the retailer's tables. Names are a choice; columns, properties and names of events are not."""
 
     SECTION: ClassVar[str] = "sources"
 

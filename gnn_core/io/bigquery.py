@@ -233,7 +233,7 @@ class BigQueryWarehouse(Catalogue):
         if found.table_type != "TABLE":
             raise UntrackedRowsError(
                 f"{label}: it is a {found.table_type.lower()}, of which nobody knows when its rows changed; make it a "
-                "table, or switch the sensor new_data_are_refreshed off and rely on the weekly schedule"
+                "table, or leave the week to the schedule every_monday"
             )
         by = found.time_partitioning.field if found.time_partitioning else None
         parameters: dict[str, object] = {"name": table.table, "buffer": "__UNPARTITIONED__"}
