@@ -150,7 +150,12 @@ def last_week(week: Week, artifact: str, role: str) -> tuple[Checkpoint | None, 
     chosen = [n for n in names if n.startswith(role)]
     if not chosen:
         return None, f"cold start: {week.previous_key} fitted no {role} model"
-    return stored_checkpoint(found, chosen[-1]), f"warm start from {found.key}, {chosen[-1]}, {found.version[:12]}"
+    try:
+        checkpoint = stored_checkpoint(found, chosen[-1])
+    except ArtifactError as error:
+        # Another version of the code wrote it: the first week after a deployment may not fail for that.
+        return None, f"cold start: {error}"
+    return checkpoint, f"warm start from {found.key}, {chosen[-1]}, {found.version[:12]}"
 
 
 def needs_graph(week: Week) -> bool:
