@@ -79,19 +79,24 @@ VARIANTS: dict[str, Variant] = {
 
 Grid = tuple[Mapping[str, Mapping[str, Any]], ...]
 VEHICLE_GRIDS: dict[str, Grid] = {
-    "ridge": tuple({"peers": {"ridge_penalty": penalty}} for penalty in (3.0, 30.0, 300.0)),
+    "ridge": tuple({"peers": {"ridge_penalty": penalty}} for penalty in (300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)),
     "conditional_logit": tuple(
         {"peers": {"logit_segment_strength": s, "logit_make_strength": 3 * s}} for s in (10.0, 100.0, 1000.0)
     ),
 }
 HISTORY_GRIDS: dict[str, Grid] = {
-    "item_knn": tuple({"peers": {"item_knn_decay_tau_days": tau}} for tau in (7.0, 30.0, 90.0, _NEVER)),
+    "item_knn": tuple(
+        {"peers": {"item_knn_decay_tau_days": tau, "item_knn_neighbours": neighbours}}
+        for neighbours in (200, 1000)
+        for tau in (7.0, 30.0, 90.0, _NEVER)
+    ),
     "ease": tuple({"peers": {"ease_decay_tau_days": tau}} for tau in (30.0, _NEVER)),
     "gf_cf": tuple(
         {"peers": {"gf_cf_decay_tau_days": tau, "gf_cf_own_history": own}}
         for tau in (30.0, _NEVER)
         for own in (0.0, 1.0)
     ),
+    "light_gcn": tuple({"peers": {"light_gcn_steps": steps}} for steps in (100, 300, 1000)),
 }
 """Settings that an opponent chooses from on validation, since a weak opponent proves nothing; the first of equals wins.
 Those that read vehicles choose where vehicles tell users apart, those that read histories where users have one.

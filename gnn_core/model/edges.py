@@ -41,8 +41,9 @@ class Edges:
         self._mean_TN, self._mean_NT = _to_torch(mean), _to_torch(mean.T.tocsr())
         self.index = torch.from_numpy(np.stack([source, target]).astype(np.int64))
         self.log_weight = torch.from_numpy(np.log1p(weight).astype(np.float32))[:, None]
-        self.strength = torch.from_numpy(total.astype(np.float32))[:, None]
-        """(T, 1) sum of the weights that reach each target."""
+        strength = np.where(total > 0, np.maximum(total, np.finfo(np.float32).tiny), 0.0)
+        self.strength = torch.from_numpy(strength.astype(np.float32))[:, None]
+        """(T, 1) sum of the weights that reach each target; above 0 wherever an edge does, however faded."""
 
     def mean(self, source_NH: Tensor) -> Tensor:
         """(T, H) weighted mean over each target's sources; zeros for a target without an edge."""

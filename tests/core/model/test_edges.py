@@ -29,3 +29,9 @@ def test_faded_edges_still_average():
     tiny = float(np.finfo(np.float32).tiny)
     edges = Edges(np.array([0, 1]), np.array([0, 0]), np.array([tiny, tiny], dtype=np.float32), 2, 1)
     assert edges.mean(torch.tensor([[2.0], [4.0]])).tolist() == [[3.0]]
+
+
+def test_a_neighbour_that_has_faded_beyond_single_precision_is_still_one():
+    """An order of nine years ago, at a month of decay: few it counts for, but none it is not."""
+    edges = Edges(np.array([0]), np.array([0]), np.array([np.exp(-3200 / 30)]), 1, 2)
+    assert (edges.strength[:, 0] > 0).tolist() == [True, False]
