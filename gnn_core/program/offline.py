@@ -123,19 +123,19 @@ def validation_choices(snapshot: Snapshot, timeline: Timeline, cut: Cut, setting
     """What was chosen in the validation windows, for a fit that is judged in `cut` and counts nothing of them.
 
     Where tests are fitted before validation (`split.refit_at_test_cutoff: false`), validation settles the weights of a
-    model as it settles its other settings. None where the fit sees the windows anyway, for a validation window, and
+    model as it settles its other settings. None where tests are fitted at their own cutoff, for a validation window, and
     without `split.validation_teaches`.
 
     Raises:
-        LeakageError: a validation window reaches into the test window.
+        LeakageError: a validation window reaches into the test window, and tests are fitted before it.
     """
-    end = max(window.end for window in timeline.validation)
-    if not settings.validation_teaches or cut.role != "test" or cut.fitted_before >= end:
+    if settings.refit_at_test_cutoff or not settings.validation_teaches or cut.role != "test":
         return None
+    end = max(window.end for window in timeline.validation)
     if end > cut.start:
         raise LeakageError(
             f"validation ends at {end}, after cut {cut.name} begins ({cut.start}); its choices would be judged again. "
-            "Set split.refit_at_test_cutoff, validate earlier, or set split.validation_teaches to false"
+            "Validate earlier, or set split.validation_teaches to false"
         )
     return snapshot.events.between(cut.fitted_before, end)
 

@@ -58,6 +58,8 @@ def test_validation_that_reaches_into_the_test_window_would_be_judged_again():
     )
     with pytest.raises(LeakageError, match=r"validation ends at 2026-05-10.* after cut test_2026-05-02 begins"):
         taught(overlapping)
+    # As on a behaviour log whose cuts lie closer than their windows are long.
+    assert taught(dataclasses.replace(overlapping, refit_at_test_cutoff=True)) is None
 
 
 class Pupil(Popularity):
