@@ -44,6 +44,16 @@ def started(assigned, tmp_path):
     return assigned[0].copy(tmp_path / "store")
 
 
+def test_a_stopped_experiment_is_served_to_nobody_at_once(started):
+    started.gnn("experiment", "stop", "--by", "Ada", "--reason", "treatment loses clicks")
+    served = _served(started)
+    assert served
+    assert all(source.startswith("sql_") for source in served)
+    arms = _query(started, "SELECT DISTINCT arm FROM {t}", live_table(started.settings))
+    assert arms == [{"arm": None}]
+    assert started.status()["live"]
+
+
 def _play_and_read(store, lift):
     store.gnn("experiment", "play", "--click-rate", "0.08", "--lift", str(lift), "--weeks", "3")
     store.gnn("experiment", "read")
