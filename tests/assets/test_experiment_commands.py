@@ -10,22 +10,11 @@ from gnn_assets.assets.candidates import SECTIONS
 from gnn_assets.cli import weekly
 from gnn_assets.resources import Platform
 from gnn_core.contracts import CONTRACTS
-from gnn_core.experiment.assignment import arms_of
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.digest import table_digest
-from tests.core.publishing.world import good_rows, load_directly
+from tests.core.publishing.world import RUNNING, good_rows, in_arms, load_directly
 from tests.fixtures.installation import Installation
 from tests.fixtures.ten_users import PROFILE, TEN_USERS
-
-RUNNING = {"experiment": {"start": "2026-06-01"}}
-
-
-def in_arms(made, rows):
-    """The rows as a running experiment serves them: the promoted policy for the treatment, SQL for the others."""
-    users = sorted({row["user_id"] for row in rows})
-    arm = dict(zip(users, arms_of(users, made.settings.experiment)[0], strict=True))
-    source = {"treatment": "hybrid", "control": "sql_v5.18"}
-    return [row | {"arm": arm[row["user_id"]], "source": source[arm[row["user_id"]]]} for row in rows]
 
 
 def stage_week(made, rows):
@@ -42,7 +31,7 @@ def stage_week(made, rows):
 
 def test_a_table_of_an_experiment_that_was_ended_since_is_not_published_again(ten_users):
     ten_users.profile({**PROFILE, **RUNNING})
-    stage_week(ten_users, in_arms(ten_users, good_rows("r2")))
+    stage_week(ten_users, in_arms(good_rows("r2")))
     ten_users.gnn("publish", "--week", TEN_USERS)
     assert ten_users.live.run_id == "r2"
     ten_users.profile(PROFILE)
@@ -53,7 +42,7 @@ def test_a_table_of_an_experiment_that_was_ended_since_is_not_published_again(te
 
 def test_drift_keeps_its_reference_when_an_experiment_ends(ten_users):
     ten_users.profile({**PROFILE, **RUNNING})
-    stage_week(ten_users, in_arms(ten_users, good_rows("r2")))
+    stage_week(ten_users, in_arms(good_rows("r2")))
     ten_users.gnn("publish", "--week", TEN_USERS)
     store = ten_users.environment.artifacts(ten_users.settings)
     store.write(TEN_USERS, "recommendations", {"published.json": json_bytes({"run_id": "r2"})})
@@ -74,7 +63,7 @@ def test_a_publish_that_moves_nothing_says_so(ten_users):
 
 def test_stop_ends_the_experiment_and_publishes_the_newest_week_again(ten_users, monkeypatch):
     ten_users.profile({**PROFILE, **RUNNING, "serving": {"hybrid_share": 1.0}})
-    stage_week(ten_users, in_arms(ten_users, good_rows("r2")))
+    stage_week(ten_users, in_arms(good_rows("r2")))
     asked = []
     monkeypatch.setattr(weekly, "run_job", lambda job, week, console: asked.append((job, str(week))) or True)
     said = ten_users.gnn("experiment", "stop", "--by", "Ada", "--reason", "treatment loses clicks")
