@@ -12,6 +12,7 @@ from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RAW, Platform, Week
 from gnn_core.errors import DataError
 from gnn_core.experiment.assigning import (
+    Kept,
     assignments_table,
     base_rate,
     keep_assignments,
@@ -46,7 +47,7 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
     def treatment_assignments(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Arm and eligibility of every user, written once at the start of the experiment, with the plan's power.
 
-        Other weeks say why there is nothing to assign.
+        Late data that have the week made again change neither. Other weeks say why there is nothing to assign.
         """
         week = platform.week(context)
         state = assignment_state(week)
@@ -71,27 +72,28 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             assigned_at=as_of_moment(week),
             run_id=context.run.run_id,
         )
-        assigned = rows.to_pandas()
-        frames = week.frames("sends", "engagements")
-        base = base_rate(assigned, frames["sends"], frames["engagements"], week.settings.experiment)
-        plan = plan_from_history(assigned, base, week.settings.experiment)
-        decision = week.read("promoted_model").json("decision.json")
-        assigned_state = {"state": "assigned", "promoted": decision["promoted"], "policy": decision["policy"]}
-        added = keep_assignments(week.publisher, week.settings, rows)
+        kept = keep_assignments(week.publisher, week.settings, rows)
+        assigned_state, plan = first_plan(week, kept)
+        context.log.info(kept.sentence)
         artifact = week.write(
             "treatment_assignments",
             {"state.json": json_bytes(assigned_state), "plan.json": json_bytes(plan.as_json())},
             inputs=[candidates],
             sections=("experiment",),
         )
+        assigned = kept.rows
+        why_not = {str(why): int(users) for why, users in assigned["why_not"].value_counts().items()}
         by_arm = assigned.groupby(["arm", "eligible"], as_index=False).size()
         return dg.MaterializeResult(
             metadata={
-                "state": "assigned" if added else "assigned already, unchanged",
+                "state": kept.sentence,
+                "new": kept.new,
+                "gone": kept.gone,
+                "differ_in_eligibility": kept.differ,
                 "table": str(assignments_table(week.settings)),
                 "dagster/row_count": len(assigned),
                 "users": metadata.rows(by_arm),
-                "left_out": metadata.counts(assigned["why_not"].value_counts().to_dict(), "reason", "users"),
+                "left_out": metadata.counts(why_not, "reason", "users"),
                 "plan": plan.reason,
                 "power": plan.power,
                 **metadata.artifact(artifact),
@@ -141,6 +143,20 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         )
 
     return [treatment_assignments, experiment_readout]
+
+
+def first_plan(week: Week, kept: Kept) -> tuple[dict[str, Any], Plan]:
+    """The state and the plan of the assignment: those of its first run, where late data have the week made again."""
+    if not kept.added and week.store.exists(week.key, "treatment_assignments"):
+        # From the store, not by the week: the tables of the week are newer than this artifact, and may be.
+        before = week.store.read(week.key, "treatment_assignments")
+        if before.json("state.json")["state"] == "assigned":
+            return before.json("state.json"), Plan.from_json(before.json("plan.json"))
+    frames = week.frames("sends", "engagements")
+    base = base_rate(kept.rows, frames["sends"], frames["engagements"], week.settings.experiment)
+    decision = week.read("promoted_model").json("decision.json")
+    state = {"state": "assigned", "promoted": decision["promoted"], "policy": decision["policy"]}
+    return state, plan_from_history(kept.rows, base, week.settings.experiment)
 
 
 def _readout_page(week: Week, readout: dict[str, Any]) -> bytes:

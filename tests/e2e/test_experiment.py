@@ -51,7 +51,7 @@ def test_a_stopped_experiment_is_served_to_nobody_at_once(started):
     assert all(source.startswith("sql_") for source in served)
     arms = _query(started, "SELECT DISTINCT arm FROM {t}", live_table(started.settings))
     assert arms == [{"arm": None}]
-    assert started.status()["program"]["phase"]
+    assert started.status()["published"]["source"].startswith("sql_")
 
 
 def _play_and_read(store, lift):
