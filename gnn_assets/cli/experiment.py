@@ -9,13 +9,13 @@ import pandas as pd
 from rich.console import Console
 
 from gnn_assets.cli import rollout
-from gnn_assets.cli.profile import change_profile
+from gnn_assets.cli.profile import change_profile, profile_of
 from gnn_assets.cli.rollout import newest_candidates
 from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import WEEK
 from gnn_core.config import Settings
-from gnn_core.errors import ConfigError, DataError
+from gnn_core.errors import ConfigError, DataError, RolloutRefused
 from gnn_core.experiment.assignment import CONTROL, TREATMENT
 from gnn_core.experiment.power import plan_experiment
 from gnn_core.experiment.rollout import ROLLBACK, STEP, served_share
@@ -64,6 +64,7 @@ def stop(by: str, reason: str, console: Console) -> int:
     Raises:
         ConfigError: no experiment is planned, nobody or no reason is named, or there is no profile: in production the
             configuration ends it.
+        RolloutRefused: a rollout has followed the experiment, and is what serves.
     """
     where = Environment.from_variables()
     experiment = where.settings().experiment
@@ -72,15 +73,21 @@ def stop(by: str, reason: str, console: Console) -> int:
     if not by.strip() or not reason.strip():
         raise ConfigError("an experiment is stopped by somebody and for a reason: give --by and --reason")
     instead = (
-        f"set experiment.start: null and serving.hybrid_share: 0 in {_configuration(where)}, deploy it, and run the "
-        "job republish for the newest week. Until then `gnn rollback --to RUN` puts the last table before the "
-        "experiment back"
+        f"set experiment.start: null and serving.hybrid_share: 0 in {_configuration(where)}, deploy it, roll an "
+        "earlier rollout back (`gnn rollout rollback`), and run the job republish for the newest week. Until then "
+        "`gnn rollback --to RUN` puts the last table before the experiment back"
     )
+    profile_of(where, instead)
+    moves = read_moves(where.warehouse(where.settings()), where.settings())
+    if governs(moves, experiment):
+        raise RolloutRefused(
+            f"experiment {experiment.name} is over: a rollout has followed it and decides who is served. To end that, "
+            "`gnn rollout rollback`"
+        )
     # Without an experiment the share decides, and what is stopped for harm must be nobody's.
-    change_profile(where, {"experiment": {"start": None}, "serving": {"hybrid_share": 0.0}}, instead)
+    change_profile(where, {"experiment": {"start": None}, "serving": {"hybrid_share": 0.0}})
     settings = where.settings()
     console.print(f"Experiment {experiment.name} is stopped, by {by}: {reason}", highlight=False, soft_wrap=True)
-    moves = read_moves(where.warehouse(settings), settings)
     if governs(moves, settings.experiment) and served_share(moves, 0.0) > 0:
         # A rollout from before the experiment would serve the same policy again.
         rollout.move(ROLLBACK, by, reason, publish=False, console=console)

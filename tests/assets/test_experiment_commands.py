@@ -1,5 +1,6 @@
 """`gnn experiment start` and `stop`, and what `gnn publish` does with a table whose experiment was ended since."""
 
+import datetime as dt
 import os
 
 import pytest
@@ -10,6 +11,8 @@ from gnn_assets.assets.candidates import SECTIONS
 from gnn_assets.cli import weekly
 from gnn_assets.resources import Platform
 from gnn_core.contracts import CONTRACTS
+from gnn_core.experiment.rollout import ROLLBACK, START, Move
+from gnn_core.experiment.rollout_ledger import append_move, read_moves
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.digest import table_digest
 from tests.core.publishing.world import RUNNING, good_rows, in_arms, load_directly
@@ -75,6 +78,27 @@ def test_stop_ends_the_experiment_and_publishes_the_newest_week_again(ten_users,
     assert kept.json("stopped.json")["by"] == "Ada"
     again = ten_users.gnn("experiment", "stop", "--by", "Ada", "--reason", "again", code=1)
     assert "none to stop" in again
+
+
+def test_stop_rolls_an_earlier_rollout_back_whose_share_would_hold_again(ten_users, monkeypatch):
+    ten_users.profile({**PROFILE, **RUNNING})
+    stage_week(ten_users, in_arms(good_rows("r2")))
+    before = Move(1, dt.datetime(2026, 5, 4, tzinfo=dt.UTC), START, 0.0, 0.1, "Ada", "gate 2 passed")
+    append_move(ten_users.warehouse, ten_users.settings, before)
+    monkeypatch.setattr(weekly, "run_job", lambda job, week, console: True)
+    ten_users.gnn("experiment", "stop", "--by", "Grace", "--reason", "treatment loses clicks")
+    last = read_moves(ten_users.warehouse, ten_users.settings)[-1]
+    assert (last.action, last.to_share, last.by) == (ROLLBACK, 0.0, "Grace")
+
+
+def test_stop_leaves_a_rollout_alone_that_followed_the_experiment(ten_users):
+    ten_users.profile({**PROFILE, "experiment": {"start": "2026-05-04"}})
+    after = Move(1, dt.datetime(2026, 5, 25, tzinfo=dt.UTC), START, 0.0, 0.1, "Ada", "gate 2 passed")
+    append_move(ten_users.warehouse, ten_users.settings, after)
+    said = ten_users.gnn("experiment", "stop", "--by", "Grace", "--reason", "tidy up", code=1)
+    assert "is over: a rollout has followed it" in said
+    assert str(ten_users.settings.experiment.start) == "2026-05-04"
+    assert len(read_moves(ten_users.warehouse, ten_users.settings)) == 1
 
 
 def test_stop_names_who_and_why(ten_users):
