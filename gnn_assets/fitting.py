@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from gnn_assets import models
+from gnn_assets.partitions import as_of
+from gnn_assets.promotion import EXPERIMENT, promotion_of
 from gnn_assets.resources import Week
 from gnn_core.errors import ArtifactError
-from gnn_core.evaluation.gate import GateVerdict
-from gnn_core.evaluation.promotion import decide
-from gnn_core.evaluation.selection import Selection
+from gnn_core.experiment.serving_arms import is_running
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, json_bytes
 from gnn_core.model.recommender import GraphRecommender
@@ -67,13 +67,14 @@ def fit_judged(week: Week, processes: Processes = ALONE) -> Artifact | None:
 def fit_served(week: Week, processes: Processes = ALONE) -> Artifact | None:
     """promoted_model: gate 1's verdict read as data; a promoted graph model is refitted as of the as-of date.
 
-    None in all processes but the first.
+    While an experiment runs, its policy stays and is refitted on the new data. None in all processes but the first.
     """
     report = week.read("eval_report")
-    judged = report.json("report.json")
-    selection = Selection.from_json(judged["selection"])
-    decision = decide(selection, GateVerdict.from_json(judged["decision"]))
+    promotion = promotion_of(week)
+    decision, selection = promotion.decision, promotion.selection
     files = {"decision.json": json_bytes(decision.as_json()), "selection.json": json_bytes(selection.as_json())}
+    if is_running(week.settings.experiment, as_of(week.key)):
+        files[EXPERIMENT] = json_bytes(promotion.as_json())
     meta: dict[str, Any] = {"warm_start": "not fitted: no graph model is served"}
     if decision.needs_graph:
         previous, warm = models.last_week(week, "promoted_model", "serving")

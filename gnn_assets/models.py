@@ -13,11 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gnn_assets import progress
+from gnn_assets.promotion import promotion_of
 from gnn_assets.resources import Week
 from gnn_core.discovery.universal import with_universal
 from gnn_core.errors import ArtifactError
-from gnn_core.evaluation.gate import GateVerdict
-from gnn_core.evaluation.promotion import Decision, decide
+from gnn_core.evaluation.promotion import Decision
 from gnn_core.evaluation.selection import Selection, with_selection
 from gnn_core.graph.split import Cut
 from gnn_core.io.artifacts import Artifact, parquet_bytes
@@ -159,9 +159,8 @@ def last_week(week: Week, artifact: str, role: str) -> tuple[Checkpoint | None, 
 
 
 def needs_graph(week: Week) -> bool:
-    """Whether promoted_model fits anything: gate 1 has passed a policy that uses the graph."""
-    judged = week.read("eval_report").json("report.json")
-    return decide(Selection.from_json(judged["selection"]), GateVerdict.from_json(judged["decision"])).needs_graph
+    """Whether promoted_model fits anything: what is promoted uses the graph."""
+    return promotion_of(week).decision.needs_graph
 
 
 def _sql_version(selection: Selection) -> str:

@@ -28,7 +28,9 @@ from gnn_core.snapshot import Snapshot
 PLAN = "recommendation_plan"
 RETRY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Of a shard: it only reads and writes artifacts, so that trying it again does no harm."""
-SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish", "discovery")
+SECTIONS = ("scoring", "eligibility", "serving", "hybrid", "publish", "discovery", "experiment")
+"""Of plan, shards and staged table. `experiment`: who is served which list follows from its start, salts and shares, so
+that a table of an experiment that was ended since is not published again."""
 
 
 def candidates_asset(weekly: dg.WeeklyPartitionsDefinition) -> dg.AssetsDefinition:

@@ -136,14 +136,28 @@ def _published_before(week: Week) -> Artifact | None:
         if not week.store.exists(key, "promoted_model") or not week.store.exists(key, "recommendation_candidates"):
             continue
         try:
-            staged = week.store.read(key, "recommendation_candidates").json("staged.json")
+            run_id = _run_of(week, key)
             model = week.store.read(key, "promoted_model")
         except ArtifactError:
             # Made with other settings: no model of today's kind.
             continue
-        if staged["run_id"] in published and "products.parquet" in model.manifest.files:
+        if run_id in published and "products.parquet" in model.manifest.files:
             return model
     return None
+
+
+def _run_of(week: Week, key: str) -> str:
+    """The run that made a week's table.
+
+    Raises:
+        ArtifactError: neither the staged table nor the published one can be read.
+    """
+    try:
+        staged = week.store.read(key, "recommendation_candidates").json("staged.json")
+    except ArtifactError:
+        # Made under an experiment that started or ended since, say, which changes no vector: what was published tells.
+        return str(week.store.read(key, "recommendations").json("published.json")["run_id"])
+    return str(staged["run_id"])
 
 
 def _holdings(week: Week) -> tuple[tuple[Holdings, Holdings] | None, str]:

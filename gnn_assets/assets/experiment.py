@@ -9,9 +9,11 @@ import pandas as pd
 
 from gnn_assets import metadata, partitions
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
+from gnn_assets.promotion import ASSIGNED, served, why_diluted
 from gnn_assets.resources import RAW, Platform, Week
-from gnn_core.errors import DataError
+from gnn_core.errors import ArtifactError, DataError
 from gnn_core.experiment.assigning import (
+    Kept,
     assignments_table,
     base_rate,
     keep_assignments,
@@ -23,6 +25,7 @@ from gnn_core.experiment.assignment import CONTROL, TREATMENT, assignment_rows
 from gnn_core.experiment.engagement import Window, count_outcomes
 from gnn_core.experiment.power import Plan
 from gnn_core.experiment.readout import Readout, Unsubscribes, read_experiment
+from gnn_core.experiment.serving_arms import is_running
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
 from gnn_core.program.experiment_page import render_experiment
@@ -46,12 +49,15 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
     def treatment_assignments(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Arm and eligibility of every user, written once at the start of the experiment, with the plan's power.
 
-        Other weeks say why there is nothing to assign.
+        Late data that have the week made again change neither. Other weeks say why there is nothing to assign.
         """
         week = platform.week(context)
         state = assignment_state(week)
         if state is not None:
-            artifact = week.write("treatment_assignments", {"state.json": json_bytes({"state": state})})
+            content: dict[str, Any] = {"state": state}
+            if is_running(week.settings.experiment, partitions.as_of(week.key)):
+                content["served"] = served(week.read("promoted_model"))
+            artifact = week.write("treatment_assignments", {"state.json": json_bytes(content)})
             return dg.MaterializeResult(metadata={"state": state, **metadata.artifact(artifact)})
         candidates = week.read("recommendation_candidates")
         staged = candidates.json("staged.json")
@@ -71,27 +77,29 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
             assigned_at=as_of_moment(week),
             run_id=context.run.run_id,
         )
-        assigned = rows.to_pandas()
-        frames = week.frames("sends", "engagements")
-        base = base_rate(assigned, frames["sends"], frames["engagements"], week.settings.experiment)
-        plan = plan_from_history(assigned, base, week.settings.experiment)
-        decision = week.read("promoted_model").json("decision.json")
-        assigned_state = {"state": "assigned", "promoted": decision["promoted"], "policy": decision["policy"]}
-        added = keep_assignments(week.publisher, week.settings, rows)
+        kept = keep_assignments(week.publisher, week.settings, rows)
+        assigned_state, plan = first_plan(week, kept)
+        context.log.info(kept.sentence)
+        now = served(week.read("promoted_model"))
         artifact = week.write(
             "treatment_assignments",
-            {"state.json": json_bytes(assigned_state), "plan.json": json_bytes(plan.as_json())},
+            {"state.json": json_bytes(assigned_state | {"served": now}), "plan.json": json_bytes(plan.as_json())},
             inputs=[candidates],
             sections=("experiment",),
         )
+        assigned = kept.rows
+        why_not = {str(why): int(users) for why, users in assigned["why_not"].value_counts().items()}
         by_arm = assigned.groupby(["arm", "eligible"], as_index=False).size()
         return dg.MaterializeResult(
             metadata={
-                "state": "assigned" if added else "assigned already, unchanged",
+                "state": kept.sentence,
+                "new": kept.new,
+                "gone": kept.gone,
+                "differ_in_eligibility": kept.differ,
                 "table": str(assignments_table(week.settings)),
                 "dagster/row_count": len(assigned),
                 "users": metadata.rows(by_arm),
-                "left_out": metadata.counts(assigned["why_not"].value_counts().to_dict(), "reason", "users"),
+                "left_out": metadata.counts(why_not, "reason", "users"),
                 "plan": plan.reason,
                 "power": plan.power,
                 **metadata.artifact(artifact),
@@ -141,6 +149,21 @@ def experiment_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDe
         )
 
     return [treatment_assignments, experiment_readout]
+
+
+def first_plan(week: Week, kept: Kept) -> tuple[dict[str, Any], Plan]:
+    """The state and the plan of the assignment: those of its first run, where late data have the week made again."""
+    try:
+        # From the store, not by the week: the tables of the week are newer than this artifact, and may be.
+        before = None if kept.added else week.store.read(week.key, "treatment_assignments")
+    except ArtifactError:
+        before = None  # lost, or made with other settings of the experiment: planned anew, for the users of then
+    if before is not None and before.json("state.json")["state"] == ASSIGNED:
+        return before.json("state.json"), Plan.from_json(before.json("plan.json"))
+    frames = week.frames("sends", "engagements")
+    base = base_rate(kept.rows, frames["sends"], frames["engagements"], week.settings.experiment)
+    state = {"state": ASSIGNED, **served(week.read("promoted_model"))}
+    return state, plan_from_history(kept.rows, base, week.settings.experiment)
 
 
 def _readout_page(week: Week, readout: dict[str, Any]) -> bytes:
@@ -201,7 +224,7 @@ def read_week(week: Week) -> tuple[Readout, Plan]:
         eta=plan.eta,
         history=history,
         unsubscribes=unsubscribes(assigned, outcomes.users, frames["users"]),
-        invalid=() if state["promoted"] else (same,),
+        invalid=[*why_diluted(week), *([] if state["promoted"] else [same])],
     )
     return readout, plan
 

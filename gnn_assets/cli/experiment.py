@@ -1,25 +1,27 @@
-"""`gnn experiment`: plan it, read it, and, on a simulated store, play the e-mails."""
+"""`gnn experiment`: plan it, start and stop it, read it, and, on a simulated store, play the e-mails."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any
 
 import pandas as pd
-import yaml
 from rich.console import Console
 
+from gnn_assets.cli import rollout
+from gnn_assets.cli.profile import change_profile, profile_of
 from gnn_assets.cli.rollout import newest_candidates
 from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import WEEK
 from gnn_core.config import Settings
-from gnn_core.errors import ConfigError, DataError
+from gnn_core.errors import ConfigError, DataError, RolloutRefused
 from gnn_core.experiment.assignment import CONTROL, TREATMENT
 from gnn_core.experiment.power import plan_experiment
-from gnn_core.experiment.rollout import ROLLBACK, STEP
-from gnn_core.io.artifacts import Artifact
+from gnn_core.experiment.rollout import ROLLBACK, STEP, served_share
+from gnn_core.experiment.rollout_ledger import read_moves
+from gnn_core.experiment.serving_arms import governs
+from gnn_core.io.artifacts import Artifact, json_bytes
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.schema import live_table
 from gnn_core.simulate.campaign import ClickModel, send_out
@@ -35,17 +37,72 @@ def plan(base_rate: float, days: int, users: int, console: Console) -> None:
 
 
 def start(day: str, console: Console) -> None:
-    """Write the experiment's start into the store's profile: the next weekly run of that as-of date assigns it."""
+    """Write the experiment's start into the store's profile: the next weekly run of that as-of date assigns it.
+
+    Raises:
+        ConfigError: the day is no Monday, or there is no profile: in production the configuration plans it.
+    """
     where = Environment.from_variables()
     date = parse_week(day)
     assert date is not None
-    _profile(where, {"experiment": {"start": date.isoformat()}})
+    instead = (
+        f"set experiment.name, experiment.salt and experiment.start: {date} in {_configuration(where)}, and deploy it "
+        f"before the weekly run of {date - WEEK}, which assigns the arms"
+    )
+    change_profile(where, {"experiment": {"start": date.isoformat()}}, instead)
     experiment = where.settings().experiment
     console.print(
         f"Experiment {experiment.name} starts on {experiment.start}: `gnn run --week {date - WEEK}` assigns the arms "
         "and publishes both arms' lists.",
         soft_wrap=True,
     )
+
+
+def stop(by: str, reason: str, console: Console) -> int:
+    """End the experiment, SQL for everybody, and publish the newest table again; the run's exit code.
+
+    Raises:
+        ConfigError: no experiment is planned, nobody or no reason is named, or there is no profile: in production the
+            configuration ends it.
+        RolloutRefused: a rollout has followed the experiment, and is what serves.
+    """
+    where = Environment.from_variables()
+    experiment = where.settings().experiment
+    if experiment.start is None:
+        raise ConfigError("experiment.start is null: no experiment is planned, so there is none to stop")
+    if not by.strip() or not reason.strip():
+        raise ConfigError("an experiment is stopped by somebody and for a reason: give --by and --reason")
+    instead = (
+        f"set experiment.start: null and serving.hybrid_share: 0 in {_configuration(where)}, deploy it, roll an "
+        "earlier rollout back (`gnn rollout rollback`), and run the job republish for the newest week. Until then "
+        "`gnn rollback --to RUN` puts the last table before the experiment back"
+    )
+    profile_of(where, instead)
+    moves = read_moves(where.warehouse(where.settings()), where.settings())
+    if governs(moves, experiment):
+        raise RolloutRefused(
+            f"experiment {experiment.name} is over: a rollout has followed it and decides who is served. To end that, "
+            "`gnn rollout rollback`"
+        )
+    # Without an experiment the share decides, and what is stopped for harm must be nobody's.
+    change_profile(where, {"experiment": {"start": None}, "serving": {"hybrid_share": 0.0}})
+    settings = where.settings()
+    console.print(f"Experiment {experiment.name} is stopped, by {by}: {reason}", highlight=False, soft_wrap=True)
+    if governs(moves, settings.experiment) and served_share(moves, 0.0) > 0:
+        # A rollout from before the experiment would serve the same policy again.
+        rollout.move(ROLLBACK, by, reason, publish=False, console=console)
+    artifacts = where.artifacts(settings)
+    served = newest_candidates(artifacts)
+    facts = {"experiment": experiment.name, "start": str(experiment.start), "by": by, "reason": reason,
+             "at": rollout.today(settings).isoformat()}  # fmt: skip
+    kept = served or experiment.start - WEEK
+    artifacts.write(kept.isoformat(), "experiment_stopped", {"stopped.json": json_bytes(facts)})
+    if served is None:
+        console.print("No week was run yet; the next one publishes without an experiment.")
+        return 0
+    from gnn_assets.cli.weekly import run_job
+
+    return 0 if run_job("republish", served, console) else 1
 
 
 def read(week: str | None, as_json: bool, console: Console, *, readout: bool = True) -> int:
@@ -59,7 +116,10 @@ def read(week: str | None, as_json: bool, console: Console, *, readout: bool = T
     where = Environment.from_variables()
     settings = where.settings()
     if settings.experiment.start is None:
-        raise ConfigError("experiment.start is null: no experiment is planned; `gnn experiment start` sets it")
+        raise ConfigError(
+            "experiment.start is null: no experiment is planned, so there is none to read. `gnn experiment start DAY` "
+            f"plans one for a store of this machine; in production it is set in {_configuration(where)}"
+        )
     day = parse_week(week) or _newest(settings)
     quiet = Console(stderr=True) if as_json else console
     succeeded = run_job("experiment", day, quiet)
@@ -118,7 +178,7 @@ def play(weeks: int, model: ClickModel, seed: int, name: str | None, console: Co
         (sources.events, campaign.events),
     ):
         warehouse.load(TableName(dataset, table), rows, replace=False)
-    _profile(where, {"store": {"last_week": (settings.store.last_week + weeks * WEEK).isoformat()}})
+    change_profile(where, {"store": {"last_week": (settings.store.last_week + weeks * WEEK).isoformat()}})
     for arm, mailed in campaign.mailed.items():
         console.print(f"  {arm}: {mailed:,} users mailed for {weeks} week(s), {campaign.clickers[arm]:,} clicked")
     console.print(f"  {campaign.events.num_rows:,} orders; planted lift of clicks {model.lift:+.0%}")
@@ -152,21 +212,6 @@ def _newest(settings: Settings) -> dt.date:
     return newest_complete_week(Environment.from_variables().warehouse(settings), settings)
 
 
-def _profile(where: Environment, changes: dict[str, dict[str, Any]]) -> None:
-    """Lay values over the store's profile.
-
-    Raises:
-        ConfigError: there is no store, or a value is not allowed; the profile stays as it was.
-    """
-    if not where.profile_path.is_file():
-        raise ConfigError(f"no store in {where.state_dir}: run `gnn simulate small` or `gnn load NAME` first")
-    before = where.profile_path.read_text()
-    profile = yaml.safe_load(before)
-    for section, values in changes.items():
-        profile.setdefault(section, {}).update(values)
-    where.profile_path.write_text(yaml.safe_dump(profile, sort_keys=False))
-    try:
-        where.settings()
-    except ConfigError:
-        where.profile_path.write_text(before)
-        raise
+def _configuration(where: Environment) -> str:
+    """Where an installation without a profile has its settings."""
+    return str(where.config_dir / f"{where.name}.yaml")

@@ -26,7 +26,10 @@ def publish_week(text: str | None, console: Console) -> None:
 
     week, at = Platform.of(where).week(day.isoformat()), _now()
     result = publish_staged(week, published_at=at)
-    console.print(f"Published {result.state.table}: {result.state}")
+    if result.moved:
+        console.print(f"Published {result.state.table}: {result.state}")
+    else:
+        console.print(f"{result.state.table}: {result.state} was live already, nothing moved")
     _, said = publish_vectors(week, published_at=at)
     console.print(f"Embeddings: {said}", highlight=False)
 
@@ -37,7 +40,10 @@ def roll_back(to_run_id: str | None, console: Console) -> None:
     settings = where.settings()
     warehouse, at = where.warehouse(settings, "publisher"), _now()
     result = publisher.rollback(warehouse, settings, to_run_id=to_run_id, at=at)
-    console.print(f"Rolled back {result.state.table}: {result.state}")
+    if result.moved:
+        console.print(f"Rolled back {result.state.table}: {result.state}")
+    else:
+        console.print(f"{result.state.table}: {result.state} was live already, nothing moved")
     run_id = result.state.run_id
     if embeddings.has_version(warehouse, settings, run_id):
         embeddings.go_live(warehouse, settings, run_id, expected_digest=None, at=at)

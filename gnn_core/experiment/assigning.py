@@ -75,29 +75,73 @@ def assignments_table(settings: Settings) -> TableName:
     return TableName(settings.warehouse.serving_dataset, settings.experiment.assignments_table)
 
 
-def keep_assignments(warehouse: Warehouse, settings: Settings, rows: pa.Table) -> bool:
-    """Add an experiment's assignments; False when the table holds these very ones already.
+@dataclass(frozen=True)
+class Kept:
+    """The recorded assignment of an experiment, and how the users of now differ from it."""
 
+    rows: pd.DataFrame
+    """As recorded: what the analysis reads."""
+    added: bool
+    """Whether it was recorded just now."""
+    new: int = 0
+    """Users of now that are in no arm: not in the analysis."""
+    gone: int = 0
+    """Assigned users that are no users any more; they stay in the analysis."""
+    differ: int = 0
+    """Users whose eligibility would be judged otherwise now; that of the assignment stays."""
+
+    @property
+    def sentence(self) -> str:
+        """What became of the assignment, for a page and a log."""
+        if self.added:
+            return f"{len(self.rows):,} users are assigned."
+        day = f"{self.rows['assigned_at'].iloc[0]:%Y-%m-%d}"
+        if not (self.new or self.gone or self.differ):
+            return f"Assigned already: the assignment of {day} stays."
+        return (
+            f"{self.new:,} users are new, {self.gone:,} are gone, and {self.differ:,} differ in eligibility since; "
+            f"the assignment of {day} stays."
+        )
+
+
+def keep_assignments(warehouse: Warehouse, settings: Settings, rows: pa.Table) -> Kept:
+    """Record an experiment's assignments, once: late data change who there is, and never who was assigned.
+
+    Args:
+        rows: of `assignment_rows`, as the users are now.
     Raises:
-        ContractError: the table holds others under this name. An experiment is assigned once; a new one takes a new
-            name and salt.
+        ContractError: a recorded user's arm is another now, or the experiment was assigned for another start.
     """
     table = assignments_table(settings)
-    name = settings.experiment.name
     known = read_assignments(warehouse, settings)
+    now = rows.to_pandas()
     if known is not None and len(known):
-        columns = ["user_id", "arm", "eligible"]
-        old, new = (f[columns].sort_values("user_id", ignore_index=True) for f in (known, rows.to_pandas()))
-        if old.equals(new):
-            return False
-        raise ContractError(
-            f"{table}: experiment {name} was assigned already, to {len(old):,} users, and differs from the "
-            f"{len(new):,} of now. An assignment never changes: give experiment.name and experiment.salt new values"
-        )
+        return _compared(known, now, settings)
     warehouse.ensure_dataset(table.dataset)
     new = not warehouse.exists(table)
     warehouse.load(table, rows.cast(ASSIGNMENTS), replace=new, layout=settings.layouts.assignments)
-    return True
+    return Kept(now, added=True)
+
+
+def _compared(known: pd.DataFrame, now: pd.DataFrame, settings: Settings) -> Kept:
+    """The recorded assignment against the users of now."""
+    table, name = assignments_table(settings), settings.experiment.name
+    recorded, asked = known["assigned_at"].min(), now["assigned_at"].min()
+    if recorded != asked:
+        raise ContractError(
+            f"{table}: experiment {name} was assigned for {recorded:%Y-%m-%d} and cannot start again on "
+            f"{asked:%Y-%m-%d}. Set experiment.start back, or plan a new experiment: new experiment.name and salt"
+        )
+    both = known.merge(now, on="user_id", suffixes=("", "_now"))
+    moved = int((both["arm"] != both["arm_now"]).sum())
+    if moved:
+        raise ContractError(
+            f"{table}: {moved:,} of {len(both):,} users of experiment {name} are in another arm than was recorded: "
+            "experiment.salt, treatment_share, holdout_salt or holdout_share was changed since. Set it back; a new "
+            "experiment takes a new experiment.name, salt and start"
+        )
+    differ = int((both["eligible"] != both["eligible_now"]).sum())
+    return Kept(known, added=False, new=len(now) - len(both), gone=len(known) - len(both), differ=differ)
 
 
 def read_assignments(warehouse: Warehouse, settings: Settings) -> pd.DataFrame | None:

@@ -13,11 +13,14 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from gnn_core.config import Settings
+from gnn_core.experiment.assignment import sql_parameters
+from gnn_core.experiment.rollout_ledger import read_moves
+from gnn_core.experiment.serving_arms import governs
 from gnn_core.io.sql import load_sql
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.rules import ROW_RULES, RowRule
@@ -125,6 +128,9 @@ def audit(
         return [schema, *(_not_judged(rule) for rule in RULE_NAMES[1:])]
     found = totals(warehouse, staging)
     previous = totals(warehouse, live) if live is not None and warehouse.exists(live) else None
+    if governs(read_moves(warehouse, settings), settings.experiment):
+        # A rollout ends the experiment before it: nobody is in an arm any more (decision 0011).
+        settings = replace(settings, experiment=replace(settings.experiment, start=None))
     with rule_tables(warehouse, staging, week, settings) as tables:
         rows = [judge(warehouse, rule, tables, settings, week.moment) for rule in ROW_RULES]
         covered = coverage(warehouse, tables, settings)
@@ -248,7 +254,8 @@ def rule_tables(
     warehouse: Warehouse, staging: TableName, week: WeekTables, settings: Settings
 ) -> Iterator[dict[str, TableName]]:
     """Tables by placeholder, for `judge` and `coverage`. Eligibility is judged by the one Python rule on the week's
-    products and written to a table for the time of one audit, so that no second copy of the rule can drift."""
+    products, arms are drawn by the one SQL file that draws them; each is a table for the time of one audit, so that no
+    second copy of the rule can drift."""
     tables = {name: week.table(name) for name in _WEEK_TABLES}
     products = warehouse.read(tables["products"]).to_pandas()
     judged = eligible_products(products, settings.eligibility)
@@ -260,11 +267,20 @@ def rule_tables(
         }
     )
     eligible = TableName(settings.warehouse.work_dataset, f"audit_eligible__{staging.table}"[:128])
-    warehouse.load(eligible, rows)
+    assigned = TableName(settings.warehouse.work_dataset, f"audit_assigned__{staging.table}"[:128])
     try:
-        yield {**tables, "staging": staging, "eligible": eligible}
+        warehouse.load(eligible, rows)
+        warehouse.create_table_as(
+            assigned,
+            load_sql("experiment/assignment"),
+            parameters=sql_parameters(settings.experiment),
+            tables={"users": tables["users"]},
+            label="audit assigned",
+        )
+        yield {**tables, "staging": staging, "eligible": eligible, "assigned": assigned}
     finally:
         warehouse.drop(eligible)
+        warehouse.drop(assigned)
 
 
 def _not_judged(rule: str) -> Verdict:

@@ -12,8 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gnn_core.config import Settings
+from gnn_core.experiment.assignment import ARMS, HOLDOUT
+from gnn_core.experiment.serving_arms import is_running
 from gnn_core.publishing.schema import EVENT_PATHS, REASON_PATHS, SOURCES, TIERS, VIA_PATHS, WIDE_SLOTS
 
+KNOWN_ARMS = (*ARMS, HOLDOUT)
+"""What `arm` may say beside nothing."""
+ASSIGNED_ARMS = "assigned_arms"
+"""The one rule that a table which is made for nobody cannot keep."""
 Parameters = Callable[[Settings, dt.datetime], Mapping[str, object]]
 
 
@@ -72,6 +78,14 @@ def _sources(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
 
 def _tiers(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
     return {"tiers": list(TIERS)}
+
+
+def _arms(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
+    return {"arms": list(KNOWN_ARMS)}
+
+
+def _experiment(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
+    return {"runs": is_running(settings.experiment, until.date())}
 
 
 def _reasons(settings: Settings, until: dt.datetime) -> Mapping[str, object]:
@@ -137,11 +151,20 @@ ROW_RULES = (
     ),
     RowRule("known_sources", f"Every source is one of {', '.join(SOURCES)}.", _sources, structural=True),
     RowRule("known_tiers", f"Every engagement tier is one of {', '.join(TIERS)}.", _tiers, structural=True),
+    RowRule("known_arms", f"Every arm is null or one of {', '.join(KNOWN_ARMS)}.", _arms, structural=True),
+    RowRule(
+        ASSIGNED_ARMS,
+        "While an experiment runs every row names its user's arm by hash, otherwise only the holdout's do; "
+        "and whom the experiment gives SQL is served SQL.",
+        _experiment,
+    ),
     RowRule(
         "true_reasons",
         "Every reason's path exists, edge by edge: the user's own events, at least {s.graph.co_purchase_min_count} "
         "joint orders, at least {s.discovery.reason_min_people} other people.",
         _reasons,
     ),
-    RowRule("agreeing_rows", "A user's rows agree on tier, pipeline version and moment of scoring.", structural=True),
+    RowRule(
+        "agreeing_rows", "A user's rows agree on tier, arm, pipeline version and moment of scoring.", structural=True
+    ),
 )

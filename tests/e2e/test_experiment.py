@@ -44,6 +44,39 @@ def started(assigned, tmp_path):
     return assigned[0].copy(tmp_path / "store")
 
 
+def test_late_data_leave_the_assignment_and_the_second_week_keeps_policy_and_arms(started):
+    """The week of the start is made again; then a week whose own gate is not asked what the treatment gets."""
+    artifacts = started.environment.artifacts(started.settings)
+    before = _query(started, "SELECT * FROM {t} ORDER BY user_id", assignments_table(started.settings))
+    first = artifacts.read("2026-02-23", "promoted_model").json("decision.json")
+    started.change_source("user_attributes", lambda users: users.slice(1))
+    started.gnn("run")
+    assert _query(started, "SELECT * FROM {t} ORDER BY user_id", assignments_table(started.settings)) == before
+    started.gnn("experiment", "play", "--click-rate", "0.08", "--lift", "0.5", "--weeks", "1")
+    started.gnn("run")
+    week = started.settings.store.last_week.isoformat()
+    for key in ("2026-02-23", week):
+        decision = artifacts.read(key, "promoted_model").json("decision.json")
+        assert decision["reason"].startswith("Kept for experiment hybrid-1 since 2026-03-02: ")
+        assert [decision[k] for k in ("policy", "promoted", "alpha")] == ["hybrid", True, first["alpha"]]
+    rows = _query(
+        started, "SELECT DISTINCT arm, STARTS_WITH(source, 'sql_') AS sql FROM {t} ORDER BY arm",
+        live_table(started.settings),
+    )  # fmt: skip
+    assert [(r["arm"], r["sql"]) for r in rows] == [("control", True), ("treatment", False)]
+    assert artifacts.read(week, "experiment_readout").json("readout.json")["verdict"]["invalid"] == []
+
+
+def test_a_stopped_experiment_is_served_to_nobody_at_once(started):
+    started.gnn("experiment", "stop", "--by", "Ada", "--reason", "treatment loses clicks")
+    served = _served(started)
+    assert served
+    assert all(source.startswith("sql_") for source in served)
+    arms = _query(started, "SELECT DISTINCT arm FROM {t}", live_table(started.settings))
+    assert arms == [{"arm": None}]
+    assert started.status()["published"]["source"].startswith("sql_")
+
+
 def _play_and_read(store, lift):
     store.gnn("experiment", "play", "--click-rate", "0.08", "--lift", str(lift), "--weeks", "3")
     store.gnn("experiment", "read")

@@ -1,4 +1,4 @@
-"""`gnn experiment`: plan, start, play and read the A/B test behind gate 2."""
+"""`gnn experiment`: plan, start, stop, play and read the A/B test behind gate 2."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ def experiment_start(
     from gnn_assets.cli import experiment
 
     experiment.start(day, console)
+
+
+@experiment_app.command("stop")
+@told_plainly
+def experiment_stop(
+    by: Annotated[str, typer.Option(help="Who decides.")], reason: Annotated[str, typer.Option(help="Why.")]
+) -> None:
+    """End the experiment now: SQL for everybody, published at once."""
+    from gnn_assets.cli import experiment
+
+    raise typer.Exit(experiment.stop(by, reason, console))
 
 
 @experiment_app.command("read")

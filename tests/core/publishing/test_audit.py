@@ -4,6 +4,8 @@ import pyarrow as pa
 import pytest
 
 from gnn_core.errors import TableNotFoundError, WarehouseError
+from gnn_core.experiment.rollout import START, Move
+from gnn_core.experiment.rollout_ledger import append_move
 from gnn_core.io.sql import load_sql
 from gnn_core.io.warehouse import TableName
 from gnn_core.publishing import audit as audit_module
@@ -19,6 +21,7 @@ from tests.core.publishing.world import (
     both,
     change,
     good_rows,
+    in_arms,
     load_directly,
     make_settings,
     offer,
@@ -156,7 +159,33 @@ def test_rule_that_cannot_run_is_an_error(served, settings, monkeypatch):
 
 def test_audit_leaves_nothing_behind(served, settings):
     audit(served, load_directly(served, "x", good_rows()), WEEK, settings, None)
-    assert served.list_tables("work", "audit_eligible") == []
+    assert served.list_tables("work", "audit_") == []
+
+
+@pytest.mark.parametrize("holdout", [0.0, 0.3])
+def test_arms_as_they_are_served_are_good(served, holdout):
+    running = make_settings(experiment={"start": "2026-06-01", "holdout_share": holdout})
+    rows = in_arms(good_rows(), holdout_share=holdout)
+    assert ("holdout" in {r["arm"] for r in rows}) is bool(holdout)
+    assert failing(audit(served, load_directly(served, "x", rows), WEEK, running, None)) == set()
+
+
+def test_after_an_experiment_the_holdout_keeps_its_arm_and_nobody_else(served):
+    over = make_settings(experiment={"start": "2026-05-04", "holdout_share": 0.3})
+    rows = in_arms(good_rows(), holdout_share=0.3)
+    alone = [r if r["arm"] == "holdout" else r | {"arm": None} for r in rows]
+    assert failing(audit(served, load_directly(served, "x", alone), WEEK, over, None)) == set()
+    for spoiled in (rows, [r | {"arm": None} for r in rows], [r | {"source": "hybrid"} for r in alone]):
+        assert failing(audit(served, load_directly(served, "x", spoiled), WEEK, over, None)) == {"assigned_arms"}
+
+
+def test_a_rollout_ends_the_arms_of_the_experiment_before_it(warehouse):
+    running = make_settings(experiment={"start": "2026-05-25"})
+    started = Move(1, AT, START, 0.0, 0.1, "Ada", "gate 2 passed")
+    append_move(warehouse, running, started)
+    rows, arms = good_rows(), in_arms(good_rows())
+    assert failing(audit(warehouse, load_directly(warehouse, "x", rows), WEEK, running, None)) == set()
+    assert failing(audit(warehouse, load_directly(warehouse, "x", arms), WEEK, running, None)) == {"assigned_arms"}
 
 
 def test_every_required_column_is_looked_at():

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import conform
+from gnn_core.experiment.assignment import CONTROL, TREATMENT, arms_of
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.schema import RECOMMENDATIONS
 from gnn_core.stores.week import WeekTables
@@ -176,6 +177,31 @@ def both(*steps: Callable[[list[Row]], list[Row]]) -> Callable[[list[Row]], list
     return apply
 
 
+RUNNING: Mapping[str, Mapping[str, object]] = {"experiment": {"start": "2026-06-01"}}
+"""An experiment that starts at the week's as-of date."""
+
+
+def in_arms(rows: list[Row], **experiment: object) -> list[Row]:
+    """The rows as a running experiment serves them: the promoted policy for the treatment, SQL for everyone else."""
+    chosen = make_settings(experiment={**RUNNING["experiment"], **experiment}).experiment
+    users = sorted({row["user_id"] for row in rows})
+    arm = dict(zip(users, arms_of(users, chosen)[0], strict=True))
+    return [
+        row | {"arm": arm[row["user_id"]], "source": "hybrid" if arm[row["user_id"]] == TREATMENT else "sql_v5.18"}
+        for row in rows
+    ]
+
+
+def in_arm(arm: str) -> str:
+    """The first user of an arm."""
+    return next(row["user_id"] for row in in_arms(good_rows()) if row["arm"] == arm)
+
+
+def say(user: str, **values: object) -> Callable[[list[Row]], list[Row]]:
+    """Other values in all rows of a user."""
+    return lambda rows: [r | values if r["user_id"] == user else r for r in rows]
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One way to spoil good lists. Exactly `rule` and what must break with it (`also`) may fail."""
@@ -194,6 +220,7 @@ class Mutation:
 
 _UNIVERSAL = {"scoring": {"universal_candidates": 5}}
 _BIG = 10**9
+_OTHER = {CONTROL: TREATMENT, TREATMENT: CONTROL}
 MUTATIONS = (
     Mutation("no rows", "not_empty", keep(lambda r: False), ("single_run", "min_users", "coverage", "row_change")),
     Mutation("row of another run", "single_run", change("u01", 1, run_id="r0")),
@@ -285,6 +312,22 @@ MUTATIONS = (
     Mutation("one owner only", "true_reasons", change("u01", 4, reason_path="owners")),
     Mutation("owners of nothing else", "true_reasons", change("u01", 4, reason_path="other_owners")),
     Mutation("null path", "required_values", change("u01", 1, reason_path=None), ("true_reasons",)),
+    Mutation("arm that no experiment has", "known_arms", say("u01", arm="nonsense")),
+    Mutation("arm without an experiment", "assigned_arms", say("u01", arm=TREATMENT)),
+    Mutation("no arm in an experiment", "assigned_arms", both(in_arms, say("u01", arm=None)), settings=RUNNING),
+    Mutation(
+        "arms swapped",
+        "assigned_arms",
+        both(in_arms, lambda rows: [r | {"arm": _OTHER[r["arm"]]} for r in rows]),
+        settings=RUNNING,
+    ),
+    Mutation(
+        "control served the policy",
+        "assigned_arms",
+        both(in_arms, say(in_arm(CONTROL), source="hybrid")),
+        settings=RUNNING,
+    ),
+    Mutation("arm in some rows only", "agreeing_rows", change("u01", 1, arm="holdout"), ("assigned_arms",)),
     Mutation("two tiers for one user", "agreeing_rows", change("u01", 1, engagement_tier="warm")),
     Mutation("too few users", "min_users", lambda rows: rows, settings={"publish": {"min_users": _BIG}}),
     Mutation("shrunken user base", "coverage", keep(lambda r: r["user_id"] < "u08")),
