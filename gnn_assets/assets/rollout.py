@@ -9,6 +9,7 @@ import pandas as pd
 
 from gnn_assets import metadata
 from gnn_assets.assets.experiment import as_of_moment
+from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RAW, Platform, Week
 from gnn_core.experiment.assignment import in_share
@@ -69,7 +70,7 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
                 moves, config.action, at=as_of_moment(week), by=config.by, reason=config.reason,
                 settings=week.settings.rollout,
             )  # fmt: skip
-        elif stage is not None and not stage.rolled_back and stage.since < as_of_moment(week):
+        elif _is_to_decide(week, moves, stage):
             guards = read_guards(week, moves)
             made = next_move(moves, guards, as_of_moment(week), week.settings.rollout)
         if made is not None and not _already(moves, made):
@@ -80,10 +81,10 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
         read = [{"name": g.name, "state": g.state, "sentence": g.sentence} for g in guards]
         content: dict[str, object] = {
             "share": share,
-            "from_ledger": governs(moves, week.settings.experiment),
+            "from_ledger": _governs(week, moves),
             "sequence": moves[-1].sequence if moves else 0,
             "action": made.action if made else None,
-            "reason": made.reason if made else _stands(now, share),
+            "reason": made.reason if made else _stands(week, moves, share),
             "alerts": bool(made and made.alerts),
             "needs_decision": bool(made and made.needs_decision),
             "rolled_back": now is not None and now.rolled_back,
@@ -106,10 +107,28 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
     return [rollout_stage]
 
 
-def _stands(stage: Stage | None, share: float) -> str:
+def _governs(week: Week, moves: list[Move]) -> bool:
+    return governs(moves, week.settings.experiment, as_of(week.key))
+
+
+def _is_to_decide(week: Week, moves: list[Move], stage: Stage | None) -> bool:
+    """Whether the platform moves by itself: the rollout governs, and nobody has moved after the week's end.
+
+    A week that is made again after a person's move is older than that move, which it must neither fail of nor undo.
+    """
+    if stage is None or stage.rolled_back or not _governs(week, moves):
+        return False
+    return stage.since < as_of_moment(week) and max(move.at for move in moves) <= as_of_moment(week)
+
+
+def _stands(week: Week, moves: list[Move], share: float) -> str:
     """Why nothing was moved."""
+    stage = stage_of(moves)
     if stage is None:
         return f"No rollout has started: serving.hybrid_share lets {share:.0%} of the users have a promoted policy."
+    if not _governs(week, moves):
+        name = week.settings.experiment.name
+        return f"Experiment {name} runs and decides who is served; the rollout waits at {stage.share:.0%}."
     if stage.rolled_back:
         return "The rollout was rolled back; only a person starts it again."
     return f"{stage.share:.0%} since {stage.since:%Y-%m-%d}; as of this week there is nothing to decide."

@@ -138,15 +138,20 @@ def start(
     reason: str,
     before: float,
     settings: RolloutSettings,
+    experiment_start: dt.date | None = None,
 ) -> Move:
     """A person starts the rollout at its first stage.
 
+    Args:
+        experiment_start: of the experiment whose gate 2 passed; a rollout that came before it makes room for its own.
     Raises:
         RolloutRefused: gate 2 has not passed, or the rollout runs already, or nobody is named, or no reason is given.
     """
     _named(by, reason)
     stage = stage_of(moves)
-    if stage is not None and not stage.rolled_back and stage.share > 0:
+    starts = [move.at.date() for move in moves if move.action == START]
+    of_before = bool(starts) and experiment_start is not None and max(starts) <= experiment_start < at.date()
+    if stage is not None and not stage.rolled_back and stage.share > 0 and not of_before:
         raise RolloutRefused(f"rollout: it runs already, at {stage.share:.0%} since {stage.since:%Y-%m-%d}")
     if not gate2_passed:
         raise RolloutRefused("rollout: gate 2 has not passed, so nothing is rolled out. Read the experiment's verdict")

@@ -128,6 +128,18 @@ def test_a_start_while_it_runs_is_refused():
         _start(1, [_start()])
 
 
+def test_a_later_experiment_that_passed_starts_its_own_rollout_on_top_of_a_finished_one():
+    everyone = _run([(3, ALL_GREEN), (7, ALL_GREEN), (14, ALL_GREEN)])
+    second = _at(21).date()
+    again = _start(35, everyone, experiment_start=second)
+    assert (again.from_share, again.to_share, again.sequence) == (1.0, 0.1, 5)
+    assert stage_of([*everyone, again]).since == _at(35)
+    with pytest.raises(RolloutRefused, match="it runs already, at 10%"):
+        _start(36, [*everyone, again], experiment_start=second)
+    with pytest.raises(RolloutRefused, match="it runs already, at 100%"):
+        _start(20, everyone, experiment_start=second)  # nothing of that experiment was sent yet
+
+
 def test_moves_need_a_start_a_known_word_and_a_further_stage():
     with pytest.raises(RolloutRefused, match="has not started"):
         next_move([], ALL_GREEN, _at(0), RULES)

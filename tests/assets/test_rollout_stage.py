@@ -1,0 +1,53 @@
+"""What the step rollout_stage does and leaves: who governs, and on what the platform moves by itself."""
+
+import pytest
+
+from gnn_assets.cli.rollout import gate2_passed
+from gnn_core.experiment.rollout import HOLD
+from gnn_core.experiment.rollout_ledger import read_moves
+from gnn_core.io.artifacts import json_bytes
+from tests.assets.rollout_world import decided, move, plan_experiment, started, week_of
+
+
+def _moves(store):
+    return [(m.action, m.to_share) for m in read_moves(store.warehouse, store.settings)]
+
+
+@pytest.mark.parametrize(
+    ("start", "governs"), [("2026-05-25", False), ("2026-06-01", False), ("2026-06-08", True)],
+    ids=["runs", "starts with this table", "is planned"],
+)  # fmt: skip
+def test_an_experiment_takes_over_on_its_start_and_not_when_it_is_planned(ten_users, start, governs):
+    started(ten_users)
+    plan_experiment(ten_users, start)
+    stage = decided(ten_users)
+    assert (stage["from_ledger"], stage["share"]) == (governs, 0.25)
+    assert ("Experiment second runs" in stage["reason"]) is not governs
+
+
+def test_the_platform_makes_no_move_of_a_rollout_that_does_not_govern(ten_users):
+    started(ten_users)
+    plan_experiment(ten_users, "2026-06-01")
+    stage = decided(ten_users)
+    assert (stage["action"], stage["guards"]) == (None, [])
+    assert _moves(ten_users) == [("start", 0.25)]
+
+
+def test_a_week_that_is_made_again_after_a_persons_hold_neither_fails_nor_moves(ten_users):
+    started(ten_users)
+    move(ten_users, 2, "2026-06-03", HOLD, 0.25, 0.25)
+    assert decided(ten_users)["action"] is None
+    assert len(_moves(ten_users)) == 2
+
+
+def test_a_pass_of_another_experiment_starts_no_rollout(ten_users):
+    week = week_of(ten_users)
+    read = {"state": "read", "experiment": "first", "as_of": "2026-06-01", "verdict": {"verdict": "pass"}}
+    week.write("experiment_readout", {"readout.json": json_bytes(read)})
+    assert not gate2_passed(week.store, ten_users.settings.experiment)
+    plan_experiment(ten_users, "2026-05-04")
+    read["experiment"] = "second"
+    week.write("experiment_readout", {"readout.json": json_bytes(read)})
+    assert gate2_passed(week.store, ten_users.settings.experiment)
+    plan_experiment(ten_users, "2026-06-01")  # planned again, and not read since
+    assert not gate2_passed(week.store, ten_users.settings.experiment)
