@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from gnn_assets.cli.rollout import newest_candidates
+from gnn_assets.cli.rollout import republish
 from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
 from gnn_assets.partitions import WEEK
@@ -70,10 +70,9 @@ def read(week: str | None, as_json: bool, console: Console, *, readout: bool = T
         show(artifact.read(day.isoformat(), "experiment_readout"), as_json, console)
     moved = artifact.read(day.isoformat(), "rollout_stage").json("stage.json")
     quiet.print(f"Rollout: {moved['reason']}", highlight=False, soft_wrap=True)
-    served = newest_candidates(artifact)
-    if moved["action"] in (ROLLBACK, STEP) and served is not None:
+    if moved["action"] in (ROLLBACK, STEP):
         # What was rolled back must not stay served until Monday; and the guards of a stage read its own share.
-        succeeded = run_job("republish", served, quiet) and succeeded
+        succeeded = republish(quiet) == 0 and succeeded
     return 0 if succeeded else 1
 
 

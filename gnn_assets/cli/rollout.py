@@ -46,13 +46,17 @@ def move(action: str, by: str, reason: str, *, publish: bool, console: Console) 
     console.print(f"{made.action}: {made.from_share:.0%} → {made.to_share:.0%}, by {made.by}: {made.reason}")
     if not governs([*moves, made], settings.experiment, at.date()):
         console.print(f"Experiment {settings.experiment.name} runs and decides who is served until its end.")
-    if made.to_share == made.from_share or not publish:
-        return 0
+    return 0 if made.to_share == made.from_share or not publish else republish(console)
+
+
+def republish(console: Console) -> int:
+    """Make and publish the newest published table again under the ledger's share; the run's exit code."""
     from gnn_assets.cli.weekly import run_job
 
-    published = newest_candidates(where.artifacts(settings))
+    where = Environment.from_variables()
+    published = newest_published(where.artifacts(where.settings()))
     if published is None:
-        console.print("No week was run yet; the next one publishes under this share.")
+        console.print("No week was published yet; the next one publishes under this share.")
         return 0
     return 0 if run_job("republish", published, console) else 1
 
@@ -93,7 +97,7 @@ def gate2_passed(store: ArtifactStore, experiment: ExperimentSettings) -> bool:
     return False
 
 
-def newest_candidates(store: ArtifactStore) -> dt.date | None:
-    """Monday of the newest week whose table was made here."""
-    weeks = [w for w in store.weeks() if w[:1].isdigit() and store.exists(w, "recommendation_candidates")]
+def newest_published(store: ArtifactStore) -> dt.date | None:
+    """Monday of the newest week whose table went live; one that was stopped before cannot be what is made again."""
+    weeks = [w for w in store.weeks() if w[:1].isdigit() and store.exists(w, "recommendations")]
     return dt.date.fromisoformat(weeks[-1]) if weeks else None

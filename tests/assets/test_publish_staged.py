@@ -1,0 +1,74 @@
+"""What stands between staged lists and the live table beside their own audit: the rollout as it is now, and time."""
+
+import pytest
+
+from gnn_assets.assets.serving import publish_staged
+from gnn_core.errors import PublishRefused
+from gnn_core.experiment.rollout import ROLLBACK, STEP
+from gnn_core.io.artifacts import json_bytes
+from gnn_core.publishing.digest import table_digest
+from gnn_core.publishing.shares import live_share, share_note
+from gnn_core.publishing.state import read_ledger
+from tests.assets.rollout_world import move, plan_experiment, started, week_of
+from tests.core.publishing.world import AT, good_rows, load_directly
+from tests.fixtures.ten_users import TEN_USERS
+
+
+def stage(store, share, run_id="r2", key=TEN_USERS):
+    """Good lists of a run as the week's candidates, made under a share; the week."""
+    week = week_of(store, key)
+    table = load_directly(store.warehouse, f"recommendation_candidates__{run_id}", good_rows(run_id))
+    digest = table_digest(store.warehouse, table)
+    found = {"table": str(table), "digest": digest, "run_id": run_id, "ledger_share": share}
+    week.write("recommendation_candidates", {"staged.json": json_bytes(found)})
+    return week
+
+
+@pytest.mark.parametrize(
+    ("action", "share", "says"),
+    [(ROLLBACK, 0.0, "under 25%, and the rollout now stands at 0% (move 2, rollback by Ada)"),
+     (STEP, 0.5, "under 25%, and the rollout now stands at 50% (move 2, step by Ada)")],
+)  # fmt: skip
+def test_lists_of_a_share_that_was_left_meanwhile_do_not_go_live(ten_users, action, share, says):
+    started(ten_users)
+    week = stage(ten_users, 0.25)
+    move(ten_users, 2, "2026-06-01T05:00", action, 0.25, share)
+    before = ten_users.live
+    with pytest.raises(PublishRefused) as refused:
+        publish_staged(week, AT)
+    assert says in str(refused.value)
+    assert "Run the job `republish` for the week of 2026-05-25" in str(refused.value)
+    assert ten_users.live == before
+    assert not week.store.exists(TEN_USERS, "recommendations")
+
+
+def test_a_rollout_that_started_after_the_lists_were_staged_is_not_published_over(ten_users):
+    week = stage(ten_users, None)
+    started(ten_users)
+    with pytest.raises(PublishRefused, match="made under no share of the rollout, and the rollout now stands at 25%"):
+        publish_staged(week, AT)
+
+
+def test_lists_of_the_present_share_go_live_and_the_ledger_says_which(ten_users):
+    started(ten_users)
+    week = stage(ten_users, 0.25)
+    assert publish_staged(week, AT).state.run_id == "r2"
+    live = live_share(read_ledger(ten_users.warehouse, ten_users.settings))
+    assert (live.run_id, live.share, live.since) == ("r2", 0.25, AT)
+    published = week.store.read(TEN_USERS, "recommendations").json("published.json")
+    assert (published["run_id"], published["ledger_share"]) == ("r2", 0.25)
+
+
+def test_while_an_experiment_runs_its_lists_go_live_whatever_the_rollout_says(ten_users):
+    started(ten_users)
+    plan_experiment(ten_users, "2026-06-01")
+    week = stage(ten_users, None)
+    assert publish_staged(week, AT).state.run_id == "r2"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 1 / 3, 0.0, 1.0])
+def test_a_share_is_read_back_as_it_was_written(ten_users, share):
+    started(ten_users, share=share)
+    publish_staged(stage(ten_users, share), AT)
+    assert live_share(read_ledger(ten_users.warehouse, ten_users.settings)).share == share
+    assert share_note(None) == ""
