@@ -1,30 +1,27 @@
 """The published table serves the share that the rollout's ledger says, whoever moved it, without waiting for Monday."""
 
+import datetime as dt
 from dataclasses import replace
 
 import dagster as dg
 
 from gnn_assets.environment import Environment
-from gnn_assets.partitions import as_of
+from gnn_assets.following import (
+    BY_HAND,
+    LAST_TRY_TAG,
+    MOVE_TAG,
+    TRIES,
+    following,
+    newest_published,
+    next_try,
+    publishing_run,
+)
+from gnn_assets.resources import PARTITION_TAG
 from gnn_assets.sensors import PATIENCE_S
 from gnn_core.errors import WarehouseBusyError
-from gnn_core.experiment.rollout import HOLD
-from gnn_core.experiment.rollout_ledger import read_moves
-from gnn_core.experiment.serving_arms import governing_share
-from gnn_core.io.artifacts import ArtifactStore
-from gnn_core.publishing.shares import live_share
-from gnn_core.publishing.state import read_ledger
-
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
-def rollout_sensor(weekly: dg.JobDefinition, republish: dg.JobDefinition, where: Environment) -> dg.SensorDefinition:
+def rollout_sensor(republish: dg.JobDefinition, where: Environment) -> dg.SensorDefinition:
     """Publishes the newest published week again where the ledger's share is no longer the table's.
 
     The weekly run decides the share and makes the table in one run (decision 0011). All other moves of the ledger are
@@ -41,40 +38,42 @@ def rollout_sensor(weekly: dg.JobDefinition, republish: dg.JobDefinition, where:
     )
     def rollout_is_published(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         settings = where.settings()
-        published = _newest(where.artifacts(settings), "recommendations")
+        published = newest_published(where.artifacts(settings))
         if published is None:
             return dg.SkipReason("No week has been published yet.")
         # A run that is under way publishes under the share that the ledger has then, or is refused.
-        if runs := [run for job in (weekly, republish) for run in _under_way(context.instance, job.name)]:
-            return dg.SkipReason(f"Run {runs[0].run_id[:8]} of {runs[0].job_name} is under way and publishes.")
+        if run := publishing_run(context.instance):
+            return dg.SkipReason(f"Run {run.run_id[:8]} of {run.job_name} is under way and publishes.")
         patient = replace(settings, warehouse=replace(settings.warehouse, busy_retry_s=PATIENCE_S))
         try:
-            # Both ledgers as they are now: an artifact may be older than a move, or than what went live since.
-            warehouse = where.warehouse(patient)
-            moves, live = read_moves(warehouse, settings), live_share(read_ledger(warehouse, settings))
+            found = following(where.warehouse(patient), settings, published)
         except WarehouseBusyError:
             return dg.SkipReason("A run holds the warehouse; asked again at the next look.")
-        share = governing_share(moves, settings.experiment, as_of(published))
-        if share is None or live is None:
+        if found is None:
             return dg.SkipReason("No rollout governs the table.")
-        move = next(m for m in reversed(moves) if m.action != HOLD)
-        stands = f"The rollout stands at {share:.0%}: {move.reason}"
-        if live.share == share:
-            return dg.SkipReason(f"{stands} The live table, run {live.run_id[:8]}, was made under this share.")
-        if live.rolled_back:
+        if found.follows or found.live.rolled_back:
+            return dg.SkipReason(found.sentence)
+        tags = {PARTITION_TAG: published, MOVE_TAG: str(found.move.sequence)}
+        tries = context.instance.get_run_records(dg.RunsFilter(job_name=republish.name, tags=tags))
+        # What ended well and changed nothing is no less in vain than what failed.
+        again = next_try([record.update_timestamp for record in tries])
+        if again is None:
             return dg.SkipReason(
-                f"{stands} A person has put run {live.run_id[:8]} back, which was made otherwise; nothing replaces it "
-                "by itself. `gnn rollout publish` makes the table of this share."
+                f"{found.sentence} Tried {len(tries)} times, the last in run {tries[0].dagster_run.run_id[:8]}: a "
+                f"person must find out why, and then {BY_HAND}."
             )
-        return dg.RunRequest(run_key=f"rollout-{move.sequence}", partition_key=published)
+        if again > _now():
+            return dg.SkipReason(f"{found.sentence} Tried {len(tries)} time(s); again at {again:%H:%M} UTC.")
+        last = {LAST_TRY_TAG: "yes"} if len(tries) + 1 == TRIES else {}
+        return dg.RunRequest(
+            run_key=f"rollout-{found.move.sequence}-{published}-{len(tries)}",
+            partition_key=published,
+            tags={MOVE_TAG: str(found.move.sequence)} | last,
+        )
 
     return rollout_is_published
 
 
-def _newest(store: ArtifactStore, name: str) -> str | None:
-    weeks = [week for week in store.weeks() if week[:1].isdigit() and store.exists(week, name)]
-    return weeks[-1] if weeks else None
-
-
-def _under_way(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterRun]:
-    return list(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1))
+def _now() -> dt.datetime:
+    """When it is asked: the only use of the clock here."""
+    return dt.datetime.now(dt.UTC)

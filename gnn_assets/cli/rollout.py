@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gnn_assets.environment import Environment
+from gnn_assets.following import newest_published
 from gnn_assets.partitions import WEEK
 from gnn_core.config import ExperimentSettings, Settings
 from gnn_core.experiment import rollout
@@ -58,7 +59,7 @@ def republish(console: Console) -> int:
     if published is None:
         console.print("No week was published yet; the next one publishes under this share.")
         return 0
-    return 0 if run_job("republish", published, console) else 1
+    return 0 if run_job("republish", dt.date.fromisoformat(published), console) else 1
 
 
 def show(console: Console) -> None:
@@ -95,9 +96,3 @@ def gate2_passed(store: ArtifactStore, experiment: ExperimentSettings) -> bool:
                 )
                 return same and bool(readout["verdict"]["verdict"] == "pass")
     return False
-
-
-def newest_published(store: ArtifactStore) -> dt.date | None:
-    """Monday of the newest week whose table went live; one that was stopped before cannot be what is made again."""
-    weeks = [w for w in store.weeks() if w[:1].isdigit() and store.exists(w, "recommendations")]
-    return dt.date.fromisoformat(weeks[-1]) if weeks else None

@@ -84,6 +84,7 @@ INFORMING = {
     ("cost_ledger", "the_month_is_within_budget"),
     ("freshness", "the_feed_is_alive"),
     ("freshness", "the_published_table_is_fresh"),
+    ("freshness", "the_table_follows_the_rollout"),
     ("daily_readout", "nobody_is_harmed"),
     *(("product_similarity", rule.name) for rule in SIMILARITY_RULES),
     *(("universal_ranking", rule.name) for rule in UNIVERSAL_RULES),

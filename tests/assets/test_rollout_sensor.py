@@ -1,10 +1,16 @@
 """The table follows the rollout, whoever moved it: both ledgers are asked as they are now."""
 
+import datetime as dt
+from contextlib import nullcontext
+
 import dagster as dg
 import pytest
+from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from gnn_assets.definitions import build_defs
+from gnn_assets.following import LAST_TRY_TAG, MOVE_TAG, next_try
+from gnn_core.errors import WarehouseBusyError
 from gnn_core.experiment.rollout import HOLD, PLATFORM, ROLLBACK, START, STEP
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.schema import live_table
@@ -46,7 +52,7 @@ def asked(store, instance=None, runs=()):
     definitions = build_defs(store.environment)
     sensor = next(s for s in definitions.sensors if s.name == "rollout_is_published")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    with instance or dg.DagsterInstance.ephemeral() as opened:
+    with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as opened:
         for job, status in runs:
             create_run_for_test(opened, job_name=job, status=status)
         context = dg.build_sensor_context(instance=opened, repository_def=definitions.get_repository_def())
@@ -122,11 +128,85 @@ def test_a_version_that_a_person_put_back_is_not_replaced_by_itself(rolling):
 
 
 def test_a_busy_warehouse_is_asked_again(rolling, monkeypatch):
-    import gnn_assets.rollout_sensor as module
-    from gnn_core.errors import WarehouseBusyError
-
     def busy(*_):
         raise WarehouseBusyError("held")
 
-    monkeypatch.setattr(module, "read_moves", busy)
+    monkeypatch.setattr("gnn_assets.following.read_moves", busy)
     assert "holds the warehouse" in asked(rolling).skip_message
+
+
+def _tries(store, instance, monkeypatch, later, ends):
+    """What the sensor answers some time after tries of the rollback that ended so."""
+    for end in ends:
+        tags = {"dagster/partition": PUBLISHED, MOVE_TAG: "2"}
+        create_run_for_test(instance, job_name="republish", status=end, tags=tags)
+    now = dt.datetime.now(dt.UTC) + later
+    monkeypatch.setattr("gnn_assets.rollout_sensor._now", lambda: now)
+    return asked(store, instance)
+
+
+@pytest.mark.parametrize("ended", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS])
+def test_a_try_that_changed_nothing_is_made_again_after_a_pause_under_a_key_of_its_own(rolling, monkeypatch, ended):
+    move(rolling, 2, "2026-03-04", ROLLBACK, 0.1, 0.0)
+    (first,) = asked(rolling).run_requests
+    with dg.DagsterInstance.ephemeral() as instance:
+        early = _tries(rolling, instance, monkeypatch, dt.timedelta(minutes=4), [ended])
+        assert "Tried 1 time(s); again at" in early.skip_message
+        late = _tries(rolling, instance, monkeypatch, dt.timedelta(minutes=6), [])
+        (again,) = late.run_requests
+        assert (first.run_key, again.run_key) == (f"rollout-2-{PUBLISHED}-0", f"rollout-2-{PUBLISHED}-1")
+        assert again.tags[MOVE_TAG] == "2"
+
+
+def test_a_hold_does_not_begin_the_tries_anew_and_another_move_does(rolling, monkeypatch):
+    move(rolling, 2, "2026-03-04", STEP, 0.1, 0.25)
+    move(rolling, 3, "2026-03-05", HOLD, 0.25, 0.25)
+    with dg.DagsterInstance.ephemeral() as instance:
+        held = _tries(rolling, instance, monkeypatch, dt.timedelta(minutes=6), [DagsterRunStatus.FAILURE])
+        assert [r.run_key for r in held.run_requests] == [f"rollout-2-{PUBLISHED}-1"]
+        move(rolling, 4, "2026-03-05", ROLLBACK, 0.25, 0.0)
+        back = _tries(rolling, instance, monkeypatch, dt.timedelta(0), [])
+        assert [r.run_key for r in back.run_requests] == [f"rollout-4-{PUBLISHED}-0"]
+
+
+def test_the_last_try_is_marked_and_after_it_a_person_is_asked(rolling, monkeypatch):
+    move(rolling, 2, "2026-03-04", ROLLBACK, 0.1, 0.0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        late = dt.timedelta(hours=4)
+        (request,) = _tries(rolling, instance, monkeypatch, late, [DagsterRunStatus.FAILURE] * 4).run_requests
+        assert LAST_TRY_TAG in request.tags
+        said = _tries(rolling, instance, monkeypatch, late, [DagsterRunStatus.FAILURE]).skip_message
+    assert "The table does not follow the rollout: run r1, made under 10%, is live." in said
+    assert "Tried 5 times" in said
+    assert "`gnn rollout publish`" in said
+
+
+def test_the_pauses_grow_and_end():
+    at = moment("2026-03-04")
+    waits = [next_try([at] * n) for n in range(1, 6)]
+    assert [None if w is None else (w - at) // dt.timedelta(minutes=1) for w in waits] == [5, 20, 60, 180, None]
+
+
+def _looked(store, runs=()):
+    """What the daily look says of the table and the rollout."""
+    watch = build_defs(store.environment).resolve_job_def("watch")
+    with dg.DagsterInstance.ephemeral() as instance:
+        for job, status in runs:
+            create_run_for_test(instance, job_name=job, status=status)
+        done = watch.execute_in_process(
+            instance=instance, partition_key="2026-03-04", asset_selection=[dg.AssetKey("freshness")]
+        )
+    return next(e for e in done.get_asset_check_evaluations() if e.check_name == "the_table_follows_the_rollout")
+
+
+def test_the_daily_look_is_red_while_nothing_has_the_table_follow(rolling):
+    assert _looked(rolling).passed
+    move(rolling, 2, "2026-03-04", ROLLBACK, 0.1, 0.0)
+    red = _looked(rolling)
+    assert (red.passed, red.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "does not follow the rollout: run r1, made under 10%, is live" in red.description
+    assert _looked(rolling, [("republish", DagsterRunStatus.STARTED)]).passed
+    published(rolling, 0.0, "r2")
+    assert _looked(rolling).passed
+    published(rolling, None, "r1", PUT_BACK)
+    assert "A person has put run r1 back" in _looked(rolling).description
