@@ -9,6 +9,7 @@ import pandas as pd
 
 from gnn_assets import metadata
 from gnn_assets.assets.experiment import as_of_moment
+from gnn_assets.interrupted import settled_live_state
 from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import RAW, Platform, Week
@@ -25,9 +26,11 @@ from gnn_core.experiment.rollout import HOLD, Guard, Move, Stage, next_move, ope
 from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
 from gnn_core.experiment.serving_arms import governs
 from gnn_core.io.artifacts import json_bytes
-from gnn_core.publishing.state import live_state, read_ledger
+from gnn_core.publishing.state import read_ledger
 
 AUTO = "auto"
+NOT_PUBLISHED = "what the ledger says: no publish put it there"
+"""What the guard of quality says of a live table that somebody changed."""
 
 
 class RolloutMove(dg.Config):
@@ -145,9 +148,9 @@ def _already(moves: list[Move], made: Move) -> bool:
 def read_guards(week: Week, moves: list[Move]) -> list[Guard]:
     """Every guard, read as of the week from what was served until then."""
     now = as_of_moment(week)
-    live = live_state(week.warehouse, week.settings)
+    live = settled_live_state(week)
     published = read_ledger(week.warehouse, week.settings)
-    audited = None if live is None else ([] if live.recorded else ["what its last publish recorded"])
+    audited = None if live is None else ([] if live.recorded else [NOT_PUBLISHED])
     return [
         qa_guard(audited),
         freshness_guard(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gnn_assets import metadata, models, torchrun
 from gnn_assets.assets.candidates import candidates_asset
+from gnn_assets.interrupted import write_published
 from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
@@ -14,7 +15,6 @@ from gnn_core.errors import PublishRefused
 from gnn_core.evaluation.promotion import Decision
 from gnn_core.experiment.rollout_ledger import read_moves
 from gnn_core.experiment.serving_arms import governing_share
-from gnn_core.io.artifacts import json_bytes
 from gnn_core.io.warehouse import TableName
 from gnn_core.publishing import publisher
 from gnn_core.publishing.schema import live_table
@@ -40,8 +40,7 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
         at=published_at,
         note=share_note(share),
     )
-    published = {"run_id": result.state.run_id, "digest": result.state.digest, "ledger_share": share}
-    week.write("recommendations", {"published.json": json_bytes(published)})
+    write_published(week, result.state, share)
     return result
 
 

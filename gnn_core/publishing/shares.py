@@ -55,4 +55,4 @@ def _share_of(entry: LedgerEntry, before: Sequence[LedgerEntry]) -> float | None
     """Of a publish its own note; of a rollback that of the publish it returned to."""
     same_run = [e for e in before if e.run_id == entry.run_id] if entry.action == ROLLBACK else []
     note = next((e.note for e in reversed(same_run) if e.note.startswith(_MARK)), entry.note)
-    return float(note.removeprefix(_MARK)) if note.startswith(_MARK) else None
+    return float(note.removeprefix(_MARK).split(" ")[0]) if note.startswith(_MARK) else None

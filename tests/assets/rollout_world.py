@@ -13,6 +13,8 @@ from gnn_core.contracts import CONTRACTS
 from gnn_core.experiment.rollout import START, Move
 from gnn_core.experiment.rollout_ledger import append_move
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
+from gnn_core.publishing.digest import table_digest
+from tests.core.publishing.world import good_rows, load_directly
 from tests.fixtures.installation import Installation
 from tests.fixtures.ten_users import PROFILE, TEN_USERS
 
@@ -64,3 +66,13 @@ def stage_says(store: Installation, share: float, *, from_ledger: bool = True, k
     """An artifact rollout_stage, as an earlier run left it."""
     content = {"action": None, "share": share, "reason": "by hand", "sequence": 1, "from_ledger": from_ledger}
     week_of(store, key).write("rollout_stage", {"stage.json": json_bytes(content)})
+
+
+def stage(store: Installation, share: float | None, run_id: str = "r2", key: str = TEN_USERS) -> Week:
+    """Good lists of a run as the week's candidates, made under a share; the week."""
+    week = week_of(store, key)
+    table = load_directly(store.warehouse, f"recommendation_candidates__{run_id}", good_rows(run_id))
+    digest = table_digest(store.warehouse, table)
+    found = {"table": str(table), "digest": digest, "run_id": run_id, "ledger_share": share}
+    week.write("recommendation_candidates", {"staged.json": json_bytes(found)})
+    return week

@@ -5,23 +5,11 @@ import pytest
 from gnn_assets.assets.serving import publish_staged
 from gnn_core.errors import PublishRefused
 from gnn_core.experiment.rollout import ROLLBACK, STEP
-from gnn_core.io.artifacts import json_bytes
-from gnn_core.publishing.digest import table_digest
 from gnn_core.publishing.shares import live_share, share_note
 from gnn_core.publishing.state import read_ledger
-from tests.assets.rollout_world import move, plan_experiment, started, week_of
-from tests.core.publishing.world import AT, good_rows, load_directly
+from tests.assets.rollout_world import move, plan_experiment, stage, started
+from tests.core.publishing.world import AT
 from tests.fixtures.ten_users import TEN_USERS
-
-
-def stage(store, share, run_id="r2", key=TEN_USERS):
-    """Good lists of a run as the week's candidates, made under a share; the week."""
-    week = week_of(store, key)
-    table = load_directly(store.warehouse, f"recommendation_candidates__{run_id}", good_rows(run_id))
-    digest = table_digest(store.warehouse, table)
-    found = {"table": str(table), "digest": digest, "run_id": run_id, "ledger_share": share}
-    week.write("recommendation_candidates", {"staged.json": json_bytes(found)})
-    return week
 
 
 @pytest.mark.parametrize(

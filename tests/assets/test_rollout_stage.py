@@ -2,11 +2,16 @@
 
 import pytest
 
+from gnn_assets.assets.serving import publish_staged
 from gnn_assets.cli.rollout import gate2_passed
-from gnn_core.experiment.rollout import HOLD
+from gnn_core.experiment.rollout import GREEN, HOLD, RED, ROLLBACK
 from gnn_core.experiment.rollout_ledger import read_moves
 from gnn_core.io.artifacts import json_bytes
-from tests.assets.rollout_world import decided, move, plan_experiment, started, week_of
+from gnn_core.publishing.schema import live_table
+from gnn_core.publishing.shares import live_share
+from gnn_core.publishing.state import read_ledger
+from tests.assets.rollout_world import decided, move, plan_experiment, stage, started, week_of
+from tests.core.publishing.world import AT, as_table, good_rows
 
 
 def _moves(store):
@@ -51,3 +56,45 @@ def test_a_pass_of_another_experiment_starts_no_rollout(ten_users):
     assert gate2_passed(week.store, ten_users.settings.experiment)
     plan_experiment(ten_users, "2026-06-01")  # planned again, and not read since
     assert not gate2_passed(week.store, ten_users.settings.experiment)
+
+
+def _killed_between_move_and_ledger(store, monkeypatch, run_id="r2"):
+    """A publish of good lists whose process ends before it is recorded."""
+    week = stage(store, 0.25, run_id)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gnn_core.publishing.moves.record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish_staged(week, AT)
+    assert (store.live.run_id, store.live.recorded) == (run_id, False)
+    return week
+
+
+def _guard(stage, name):
+    (found,) = [guard for guard in stage["guards"] if guard["name"] == name]
+    return found
+
+
+def test_an_interrupted_publish_is_completed_and_rolls_nothing_back(ten_users, monkeypatch):
+    started(ten_users)
+    week = _killed_between_move_and_ledger(ten_users, monkeypatch)
+    found = decided(ten_users)
+    assert (found["action"], _guard(found, "qa")["state"]) == (HOLD, GREEN)
+    assert ten_users.live.recorded
+    entries = read_ledger(ten_users.warehouse, ten_users.settings)
+    assert [entry.run_id for entry in entries] == ["r1", "r2"]
+    assert live_share(entries).share == 0.25
+    # As if the step had ended: what a later week must know, and what the sensor makes again.
+    assert week.store.read(week.key, "recommendations").json("published.json")["run_id"] == "r2"
+
+
+def test_a_table_that_no_publish_put_there_still_rolls_back(ten_users):
+    started(ten_users)
+    rows = [row | {"final_score": row["final_score"] / 2} for row in good_rows("r9")]
+    ten_users.warehouse.load(live_table(ten_users.settings), as_table(rows))
+    found = decided(ten_users)
+    assert (found["action"], _guard(found, "qa")["state"]) == (ROLLBACK, RED)
+    assert "no publish put it there" in found["reason"]
