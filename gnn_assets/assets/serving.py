@@ -21,16 +21,26 @@ from gnn_core.publishing.schema import live_table
 from gnn_core.publishing.shares import share_note
 
 
-def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishResult:
+def publish_staged(week: Week, published_at: dt.datetime, *, back_in_time: bool = False) -> publisher.PublishResult:
     """Hand the week's staged candidates to the publisher, which judges them again by itself.
 
+    Args:
+        back_in_time: a person wants this week's lists although a later week was published.
     Raises:
-        PublishRefused: they were made under another share than the rollout's ledger gives now, or break a rule. The
-            live table has not moved.
+        PublishRefused: a later week was published, or they were made under another share than the rollout's ledger
+            gives now, or they break a rule. The live table has not moved.
     """
     staged = week.read("recommendation_candidates").json("staged.json")
     share = staged.get("ledger_share")
-    _refuse_other_share(week, staged["table"], share)
+    later = later_published(week)
+    if later and not back_in_time:
+        raise PublishRefused(
+            f"{staged['table']} does not go live: week {later} was published already, and the table does not go back "
+            f"in time by itself. To put an earlier version back: `gnn rollback`. To publish the lists of {week.key} "
+            f"all the same: `gnn publish --week {week.key} --back-in-time`"
+        )
+    # It is read from now on, whatever week it was made for.
+    _refuse_other_share(week, later or week.key, staged["table"], share)
     result = publisher.publish(
         week.publisher,
         TableName.parse(staged["table"]),
@@ -44,10 +54,10 @@ def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishRe
     return result
 
 
-def _refuse_other_share(week: Week, table: str, staged: float | None) -> None:
+def _refuse_other_share(week: Week, newest: str, table: str, staged: float | None) -> None:
     """Between staging and here somebody may have moved the rollout; a rollback least of all may be published over."""
     moves = read_moves(week.publisher, week.settings)
-    now = governing_share(moves, week.settings.experiment, as_of(week.key))
+    now = governing_share(moves, week.settings.experiment, as_of(newest))
     if now == staged:
         return
     last = f" (move {moves[-1].sequence}, {moves[-1].action} by {moves[-1].by})" if moves else ""

@@ -1,10 +1,15 @@
 """What stands between staged lists and the live table beside their own audit: the rollout as it is now, and time."""
 
+from dataclasses import replace
+
+import dagster as dg
 import pytest
 
 from gnn_assets.assets.serving import publish_staged
+from gnn_assets.definitions import build_defs
 from gnn_core.errors import PublishRefused
 from gnn_core.experiment.rollout import ROLLBACK, STEP
+from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.shares import live_share, share_note
 from gnn_core.publishing.state import read_ledger
 from tests.assets.rollout_world import move, plan_experiment, stage, started
@@ -60,3 +65,47 @@ def test_a_share_is_read_back_as_it_was_written(ten_users, share):
     publish_staged(stage(ten_users, share), AT)
     assert live_share(read_ledger(ten_users.warehouse, ten_users.settings)).share == share
     assert share_note(None) == ""
+
+
+# Back in time -------------------------------------------------------------------------------------------------------
+
+OLD = "2026-05-18"
+
+
+def _published_later(store):
+    """The ten users' week is published; the week before it was made again, by the same good lists."""
+    assert publish_staged(stage(store, None), AT).state.run_id == "r2"
+    return stage(store, None, "old_again", OLD)
+
+
+def test_an_old_week_does_not_go_live_over_a_later_one_unless_a_person_says_so(ten_users):
+    week = _published_later(ten_users)
+    before = ten_users.live
+    said = ten_users.gnn("publish", "--week", OLD, code=1)
+    assert f"week {TEN_USERS} was published already" in said
+    assert f"`gnn publish --week {OLD} --back-in-time`" in said
+    assert "`gnn rollback`" in said
+    assert ten_users.live == before
+    # Its own tables are those of the week that is live: only the week's name is old.
+    week = replace(week, tables=week.at(TEN_USERS).tables)
+    assert publish_staged(week, AT, back_in_time=True).state.run_id == "old_again"
+
+
+def test_back_in_time_does_not_lead_around_the_rollout(ten_users):
+    week = _published_later(ten_users)
+    started(ten_users)
+    with pytest.raises(PublishRefused, match="the rollout now stands at 25%"):
+        publish_staged(week, AT, back_in_time=True)
+
+
+def test_the_vectors_of_an_old_week_stand_aside_like_its_table(ten_users):
+    week = _published_later(ten_users)
+    decision = {"policy": "hybrid", "promoted": True, "alpha": 0.5, "reason": "passed", "max_steps": 1}
+    week.write("promoted_model", {"decision.json": json_bytes(decision)})
+    before = ten_users.live
+    job = build_defs(ten_users.environment).resolve_job_def("weekly")
+    assets = [dg.AssetKey("recommendations"), dg.AssetKey("published_embeddings")]
+    done = job.execute_in_process(partition_key=OLD, asset_selection=assets)
+    (made,) = done.asset_materializations_for_node("published_embeddings")
+    assert f"week {TEN_USERS} was published already" in made.metadata["state"].value
+    assert ten_users.live == before
