@@ -21,11 +21,13 @@ from gnn_core.experiment.guards import (
     freshness_guard,
     input_guard,
     qa_guard,
+    served_guard,
 )
-from gnn_core.experiment.rollout import HOLD, Guard, Move, Stage, next_move, operate, served_share, stage_of
+from gnn_core.experiment.rollout import HOLD, NO_DATA, Guard, Move, Stage, next_move, operate, served_share, stage_of
 from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
 from gnn_core.experiment.serving_arms import governs
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.publishing.shares import LiveShare, live_share
 from gnn_core.publishing.state import read_ledger
 
 AUTO = "auto"
@@ -74,8 +76,8 @@ def rollout_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
                 settings=week.settings.rollout,
             )  # fmt: skip
         elif _is_to_decide(week, moves, stage):
-            guards = read_guards(week, moves)
-            made = next_move(moves, guards, as_of_moment(week), week.settings.rollout)
+            guards, since = read_guards(week, moves)
+            made = next_move(moves, guards, as_of_moment(week), week.settings.rollout, served_since=since)
         if made is not None and not _already(moves, made):
             append_move(week.publisher, week.settings, made)
             moves = [*moves, made]
@@ -145,22 +147,40 @@ def _already(moves: list[Move], made: Move) -> bool:
     )  # fmt: skip
 
 
-def read_guards(week: Week, moves: list[Move]) -> list[Guard]:
-    """Every guard, read as of the week from what was served until then."""
+def read_guards(week: Week, moves: list[Move]) -> tuple[list[Guard], dt.datetime | None]:
+    """Every guard, read as of the week from what was served until then; and since when its stage is served."""
     now = as_of_moment(week)
+    stage = stage_of(moves)
+    assert stage is not None
     live = settled_live_state(week)
     published = read_ledger(week.warehouse, week.settings)
+    serves = live_share(published)
+    since = served_since(stage, serves, now, stands_still=week.settings.store.last_week is not None)
     audited = None if live is None else ([] if live.recorded else [NOT_PUBLISHED])
-    return [
+    guards = [
         qa_guard(audited),
+        served_guard(stage.share, serves.share if serves else None, since),
         freshness_guard(
             published[-1].published_at if published else None, now, week.settings.rollout.max_staleness_days
         ),
         embedding_guard(_newest(week, "embedding_drift", "drift.json")),
         input_guard(_newest(week, "input_drift", "drift.json")),
         coverage_guard(_newest(week, "serving_metrics", "metrics.json"), week.settings.monitoring.min_cold_coverage),
-        clicks(week, moves, now),
+        clicks(week, stage, since, now),
     ]
+    return guards, since
+
+
+def served_since(stage: Stage, live: LiveShare | None, now: dt.datetime, *, stands_still: bool) -> dt.datetime | None:
+    """When the stage's share went live; None where the live table was made under another, or only after `now`.
+
+    Args:
+        stands_still: the store's time does, so that a publish is no moment in it; the stage began with its publish.
+    """
+    if live is None or live.share != stage.share:
+        return None
+    since = stage.since if stands_still else max(stage.since, live.since)
+    return since if since <= now else None
 
 
 def _newest(week: Week, name: str, file: str) -> Mapping[str, Any] | None:
@@ -175,14 +195,14 @@ def _newest(week: Week, name: str, file: str) -> Mapping[str, Any] | None:
     return week.store.read(keys[-1], name).json(file) if keys else None
 
 
-def clicks(week: Week, moves: list[Move], now: dt.datetime) -> Guard:
-    """Distinct clickers among the users mailed since the stage began: those in its share against the others."""
+def clicks(week: Week, stage: Stage, since: dt.datetime | None, now: dt.datetime) -> Guard:
+    """Distinct clickers among the users mailed since the stage was served: those in its share against the others."""
     settings = week.settings
-    stage = stage_of(moves)
-    assert stage is not None
+    if since is None:
+        return Guard("clicks", NO_DATA, "Clicks cannot be compared: nobody was served this stage yet.")
     frames = week.frames("sends", "engagements")
     sends = frames["sends"]
-    sends = sends[(sends["sent_ts"] >= pd.Timestamp(stage.since)) & (sends["sent_ts"] < pd.Timestamp(now))]
+    sends = sends[(sends["sent_ts"] >= pd.Timestamp(since)) & (sends["sent_ts"] < pd.Timestamp(now))]
     engaged = frames["engagements"]
     engaged = engaged[(engaged["kind"] == "click") & (engaged["engaged_ts"] < pd.Timestamp(now))]
     users = sends["user_id"].drop_duplicates().sort_values().to_numpy(dtype=object)

@@ -92,9 +92,18 @@ def served_share(moves: Sequence[Move], before: float) -> float:
     return before if stage is None else stage.share
 
 
-def next_move(moves: Sequence[Move], guards: Sequence[Guard], at: dt.datetime, settings: RolloutSettings) -> Move:
+def next_move(
+    moves: Sequence[Move],
+    guards: Sequence[Guard],
+    at: dt.datetime,
+    settings: RolloutSettings,
+    *,
+    served_since: dt.datetime | None = None,
+) -> Move:
     """What the platform does by itself now: hold, step or roll back.
 
+    Args:
+        served_since: first publish under the stage's share, from which its days count; None = the stage's beginning.
     Raises:
         RolloutRefused: the rollout has not started, or was rolled back: only a person starts it.
         RolloutRefused: no guard was read, or one occurs twice: nothing follows from that.
@@ -109,6 +118,9 @@ def next_move(moves: Sequence[Move], guards: Sequence[Guard], at: dt.datetime, s
         reason = "Rolled back to SQL: " + " ".join(g.sentence for g in red)
         return _move(stage, ROLLBACK, 0.0, at, PLATFORM, reason, guards)
     days = (at - stage.since).days
+    if served_since is not None:
+        # By the calendar: a table that went out on a Monday was served that Monday, whatever the hour.
+        days = min(days, (at.date() - served_since.date()).days)
     overdue = (at - stage.decided).days - _stage_days(stage.share, settings) > settings.longest_hold_days
     if stage.share == 1.0:
         reason = "Everyone is served the promoted policy; the guards go on being read."

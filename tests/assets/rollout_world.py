@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from gnn_assets.definitions import build_defs
 from gnn_assets.resources import Platform, Week
@@ -13,6 +14,7 @@ from gnn_core.contracts import CONTRACTS
 from gnn_core.experiment.rollout import START, Move
 from gnn_core.experiment.rollout_ledger import append_move
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
+from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.publishing.digest import table_digest
 from tests.core.publishing.world import good_rows, load_directly
 from tests.fixtures.installation import Installation
@@ -51,6 +53,32 @@ def week_of(store: Installation, key: str = TEN_USERS) -> Week:
             rows = {f"{name}.parquet": parquet_bytes(contract.schema.empty_table())}
             week.store.write(key, f"raw_{name}", rows, sections=("eligibility",))
     return week
+
+
+def all_guards_green(store: Installation, key: str = TEN_USERS, drift_of: str | None = None) -> None:
+    """Make what the guards read green: mails to many users who click alike, and measured drift and coverage.
+
+    Args:
+        drift_of: week in which the drift was measured; None = this one.
+    """
+    week = week_of(store, key)
+    ids = [f"t{n}" for n in range(60_000)]
+    sent = moment((dt.date.fromisoformat(key) + dt.timedelta(days=2)).isoformat())
+    sends = {"tracking_id": ids, "user_id": [f"u{n}" for n in range(60_000)], "sent_ts": [sent] * len(ids)}
+    clicks = {"tracking_id": ids[::20], "kind": ["click"] * len(ids[::20]), "engaged_ts": [sent] * len(ids[::20])}
+    for name, columns in (("sends", sends), ("engagements", clicks)):
+        names, n = CONTRACTS[name].schema.names, len(columns["tracking_id"])
+        empty: dict[str, list[Any]] = {column: [""] * n for column in names}
+        rows = pa.table(empty | columns, schema=CONTRACTS[name].schema)
+        week.store.write(key, f"raw_{name}", {f"{name}.parquet": parquet_bytes(rows)}, sections=("eligibility",))
+    measured = week_of(store, drift_of or key)
+    vectors = {"state": COMPARED, "breaks": [], "changes": [], "reference": "last week's"}
+    for name, file, content in (
+        ("embedding_drift", "drift.json", vectors),
+        ("input_drift", "drift.json", {"worst": {"state": "stable", "sentence": "Inputs are as they were."}}),
+        ("serving_metrics", "metrics.json", {"cold_coverage": 0.99, "coverage": 0.99}),
+    ):
+        measured.write(name, {file: json_bytes(content)})
 
 
 def decided(store: Installation, key: str = TEN_USERS) -> dict[str, Any]:

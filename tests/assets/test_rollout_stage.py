@@ -2,15 +2,16 @@
 
 import pytest
 
+from gnn_assets.assets.rollout import served_since
 from gnn_assets.assets.serving import publish_staged
 from gnn_assets.cli.rollout import gate2_passed
-from gnn_core.experiment.rollout import GREEN, HOLD, RED, ROLLBACK
+from gnn_core.experiment.rollout import GREEN, HOLD, NO_DATA, RED, ROLLBACK, STEP, Stage
 from gnn_core.experiment.rollout_ledger import read_moves
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.schema import live_table
-from gnn_core.publishing.shares import live_share
+from gnn_core.publishing.shares import LiveShare, live_share
 from gnn_core.publishing.state import read_ledger
-from tests.assets.rollout_world import decided, move, plan_experiment, stage, started, week_of
+from tests.assets.rollout_world import all_guards_green, decided, moment, move, plan_experiment, stage, started, week_of
 from tests.core.publishing.world import AT, as_table, good_rows
 
 
@@ -98,3 +99,52 @@ def test_a_table_that_no_publish_put_there_still_rolls_back(ten_users):
     found = decided(ten_users)
     assert (found["action"], _guard(found, "qa")["state"]) == (ROLLBACK, RED)
     assert "no publish put it there" in found["reason"]
+
+
+# What a stage is judged by -------------------------------------------------------------------------------------------
+
+
+def test_a_stage_that_nobody_was_served_does_not_go_on(ten_users):
+    """Both groups got SQL: by the hash alone the clicks of the two groups compare well."""
+    all_guards_green(ten_users)
+    started(ten_users)
+    found = decided(ten_users)
+    assert (found["action"], found["share"]) == (HOLD, 0.25)
+    assert _guard(found, "served share")["state"] == NO_DATA
+    assert "made under none that is known" in _guard(found, "served share")["sentence"]
+    assert _guard(found, "clicks")["state"] == NO_DATA
+
+
+def test_a_stage_that_was_served_goes_on(ten_users):
+    started(ten_users)
+    publish_staged(stage(ten_users, 0.25), AT)
+    all_guards_green(ten_users)
+    found = decided(ten_users)
+    assert {guard["name"]: guard["state"] for guard in found["guards"]} == dict.fromkeys(
+        ("qa", "served share", "freshness", "embedding drift", "input drift", "coverage", "clicks"), GREEN
+    )
+    assert (found["action"], found["share"]) == (STEP, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "published", "stands_still", "since"),
+    [
+        (0.25, "2026-05-20T08:00", False, "2026-05-20T08:00"),
+        (0.25, "2026-05-11T08:00", False, "2026-05-18T00:00"),
+        (0.25, "2026-06-01T08:00", False, None),
+        (0.25, "2026-11-27T08:00", True, "2026-05-18T00:00"),
+        (0.1, "2026-05-20T08:00", False, None),
+        (None, "2026-05-20T08:00", True, None),
+    ],
+    ids=["published late", "published before", "published after the reading", "a store whose time has stopped",
+         "another share is live", "unknown"],
+)  # fmt: skip
+def test_a_stage_counts_from_its_first_publish(share, published, stands_still, since):
+    now = moment("2026-06-01")
+    found = served_since(
+        Stage(0.25, moment("2026-05-18"), moment("2026-05-18"), held=False, rolled_back=False, sequence=1),
+        LiveShare("r1", share, moment(published), rolled_back=False),
+        now,
+        stands_still=stands_still,
+    )
+    assert found == (moment(since) if since else None)
