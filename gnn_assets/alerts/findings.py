@@ -27,6 +27,8 @@ PARTITION_TAG = "dagster/partition"
 HANDBOOK = "docs/operations/handbook.md"
 LIVE = "recommendations"
 """The asset whose failure leaves the e-mail system with an old table."""
+GUARDS = "rollout_stage"
+"""The asset that reads the rollout's guards."""
 NOT_FOLLOWED = "rollout:not followed"
 """What the last try of a publish under the rollout's share is told as, beside its own failure."""
 _LONGEST_WORDS = 600
@@ -241,9 +243,11 @@ def _blocked(seen: _Run, checked: dg.AssetKey) -> str:
     names = sorted(key.to_user_string() for key in below & seen.planned())
     if not names:
         return "nothing in this run; the publisher asks the same rules again, and refuses"
-    if LIVE in names:  # what a reader looks for comes first
-        names = [LIVE, *(n for n in names if n != LIVE)]
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    # What a reader looks for comes first: an old table, and a rollout that nothing watches meanwhile.
+    first = [name for name in (LIVE, GUARDS) if name in names]
+    names = [*first, *(n for n in names if n not in first)]
+    words = [f"{n} (the rollout's guards are not read)" if n == GUARDS else n for n in names[:6]]
+    return ", ".join(words) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _is_blocked(error: SerializableErrorInfo | None) -> bool:

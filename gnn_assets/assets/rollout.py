@@ -1,7 +1,8 @@
 """rollout_stage: what share of the users is served the promoted policy, decided before the week's table is made."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -23,7 +24,18 @@ from gnn_core.experiment.guards import (
     qa_guard,
     served_guard,
 )
-from gnn_core.experiment.rollout import HOLD, NO_DATA, Guard, Move, Stage, next_move, operate, served_share, stage_of
+from gnn_core.experiment.rollout import (
+    GREEN,
+    HOLD,
+    NO_DATA,
+    Guard,
+    Move,
+    Stage,
+    next_move,
+    operate,
+    served_share,
+    stage_of,
+)
 from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
 from gnn_core.experiment.serving_arms import governs
 from gnn_core.io.artifacts import json_bytes
@@ -163,8 +175,8 @@ def read_guards(week: Week, moves: list[Move]) -> tuple[list[Guard], dt.datetime
         freshness_guard(
             published[-1].published_at if published else None, now, week.settings.rollout.max_staleness_days
         ),
-        embedding_guard(_newest(week, "embedding_drift", "drift.json")),
-        input_guard(_newest(week, "input_drift", "drift.json")),
+        _of_this_week(week, "embedding_drift", embedding_guard),
+        _of_this_week(week, "input_drift", input_guard),
         coverage_guard(_newest(week, "serving_metrics", "metrics.json"), week.settings.monitoring.min_cold_coverage),
         clicks(week, stage, since, now),
     ]
@@ -183,10 +195,21 @@ def served_since(stage: Stage, live: LiveShare | None, now: dt.datetime, *, stan
     return since if since <= now else None
 
 
+def _of_this_week(week: Week, name: str, guard: Callable[[Mapping[str, Any] | None], Guard]) -> Guard:
+    """A guard of drift: what was measured for an earlier week shows harm, and shows nothing else.
+
+    After a weekly run that failed nobody knows how this week's model and inputs are, and that is no green. A store
+    whose time has stopped trains no further week: there the newest measure is that of what is served.
+    """
+    found = guard(_newest(week, name, "drift.json"))
+    current = week.store.exists(week.key, name) or week.settings.store.last_week is not None
+    if found.state != GREEN or current:
+        return found
+    return replace(found, state=NO_DATA, sentence=f"{found.name.capitalize()} was not measured for week {week.key}.")
+
+
 def _newest(week: Week, name: str, file: str) -> Mapping[str, Any] | None:
     """Content of the newest artifact of this or an earlier week; None when no week has one.
-
-    Of drift this week's, where the weekly job has just trained; between two Mondays that of what is served.
 
     Raises:
         ArtifactError: it was made with other settings: what it says was measured against other limits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -55,11 +56,14 @@ def week_of(store: Installation, key: str = TEN_USERS) -> Week:
     return week
 
 
-def all_guards_green(store: Installation, key: str = TEN_USERS, drift_of: str | None = None) -> None:
+def all_guards_green(
+    store: Installation, key: str = TEN_USERS, drift_of: str | None = None, breaks: Sequence[str] = ()
+) -> None:
     """Make what the guards read green: mails to many users who click alike, and measured drift and coverage.
 
     Args:
         drift_of: week in which the drift was measured; None = this one.
+        breaks: limits that the vectors broke, after all.
     """
     week = week_of(store, key)
     ids = [f"t{n}" for n in range(60_000)]
@@ -72,7 +76,7 @@ def all_guards_green(store: Installation, key: str = TEN_USERS, drift_of: str | 
         rows = pa.table(empty | columns, schema=CONTRACTS[name].schema)
         week.store.write(key, f"raw_{name}", {f"{name}.parquet": parquet_bytes(rows)}, sections=("eligibility",))
     measured = week_of(store, drift_of or key)
-    vectors = {"state": COMPARED, "breaks": [], "changes": [], "reference": "last week's"}
+    vectors = {"state": COMPARED, "breaks": list(breaks), "changes": [], "reference": "last week's"}
     for name, file, content in (
         ("embedding_drift", "drift.json", vectors),
         ("input_drift", "drift.json", {"worst": {"state": "stable", "sentence": "Inputs are as they were."}}),

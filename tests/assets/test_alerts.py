@@ -232,6 +232,27 @@ def test_a_run_that_its_process_did_not_survive_is_told(store, webhook, instance
     assert "Detected run worker status FAILED" in str(webhook.received)
 
 
+def test_a_red_contract_says_that_the_rollouts_guards_are_not_read(store, webhook, instance):
+    def asset(name, *deps):
+        return dg.asset(name=name, deps=deps)(lambda: None)
+
+    @dg.asset_check(asset="raw_users", blocking=True)
+    def keeps_its_contract():
+        return dg.AssetCheckResult(passed=False)
+
+    names = [f"a{n}" for n in range(7)]
+    assets = [asset("raw_users"), *(asset(name, "raw_users") for name in names), asset("rollout_stage", *names)]
+    definitions = dg.Definitions(
+        assets=[*assets, asset("recommendations", "rollout_stage")], asset_checks=[keeps_its_contract],
+        jobs=[dg.define_asset_job("weekly")],
+    )  # fmt: skip
+    job = definitions.resolve_job_def("weekly")
+    assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+    look(store, instance, definitions=definitions)
+    blocked = facts(webhook.received[0])["Blocked"]
+    assert blocked == ("recommendations, rollout_stage (the rollout's guards are not read), a0, a1, a2, a3 and 3 more")
+
+
 def test_the_last_try_of_a_rollback_that_is_not_published_is_told_beside_its_failure(store, webhook, instance):
     tags = {"dagster/partition": "2026-02-23", MOVE_TAG: "7"}
     for last in ({}, {LAST_TRY_TAG: "yes"}):

@@ -13,6 +13,9 @@ from gnn_core.publishing.shares import LiveShare, live_share
 from gnn_core.publishing.state import read_ledger
 from tests.assets.rollout_world import all_guards_green, decided, moment, move, plan_experiment, stage, started, week_of
 from tests.core.publishing.world import AT, as_table, good_rows
+from tests.fixtures.ten_users import TEN_USERS
+
+LAST_WEEK = "2026-05-18"
 
 
 def _moves(store):
@@ -148,3 +151,24 @@ def test_a_stage_counts_from_its_first_publish(share, published, stands_still, s
         stands_still=stands_still,
     )
     assert found == (moment(since) if since else None)
+
+
+@pytest.mark.parametrize(
+    ("drift_of", "breaks", "action", "drift"),
+    [
+        (TEN_USERS, (), STEP, GREEN),
+        (LAST_WEEK, (), HOLD, NO_DATA),
+        (LAST_WEEK, ("The item graph is lost.",), ROLLBACK, RED),
+    ],
+    ids=["this week's", "last week's", "last week's, and red"],
+)
+def test_drift_of_last_week_holds_a_stage_and_never_lets_it_go_on(ten_users, drift_of, breaks, action, drift):
+    ten_users.profile({"store": {"name": "ten_users"}})  # whose time goes on, so that each week trains anew
+    started(ten_users)
+    publish_staged(stage(ten_users, 0.25), moment("2026-05-25T06:00"))
+    all_guards_green(ten_users, drift_of=drift_of, breaks=breaks)
+    found = decided(ten_users)
+    assert (found["action"], _guard(found, "embedding drift")["state"]) == (action, drift)
+    old = drift_of == LAST_WEEK
+    assert _guard(found, "input drift")["state"] == (NO_DATA if old else GREEN)
+    assert ("was not measured for week 2026-05-25" in _guard(found, "input drift")["sentence"]) is old
