@@ -89,7 +89,7 @@ def build_defs(where: Environment) -> dg.Definitions:
         jobs=[job, experiment, republish, watch],
         schedules=[weekly_schedule(job, where), daily_schedule(watch, where)],
         sensors=[
-            rollout_sensor(job, republish, where),
+            rollout_sensor(republish, where),
             guards_sensor(job, experiment, where),
             new_data_sensor(job, where),
             alert_sensor(where),

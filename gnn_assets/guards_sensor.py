@@ -10,7 +10,8 @@ def guards_sensor(weekly: dg.JobDefinition, experiment: dg.JobDefinition, where:
     """Runs the job `experiment`, which trains nothing, for the week whose weekly run has failed.
 
     The weekly run reads the guards after the training, whose drift they ask about. Where that did not get so far, they
-    are read from what the week before left: harm is rolled back, and nothing else moves on without new data.
+    are read from what the week before left: harm is rolled back, and nothing else moves on without new data. Tables
+    that break their contract stop this too, and are told by their own check.
     """
 
     @dg.run_failure_sensor(

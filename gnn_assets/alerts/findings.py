@@ -20,12 +20,17 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._utils.error import SerializableErrorInfo
 
 from gnn_assets.alerts.alert import CRITICAL, ERROR, WARNING, Alert
+from gnn_assets.following import LAST_TRY_TAG, MOVE_TAG
 from gnn_core.config import AlertSettings
 
 PARTITION_TAG = "dagster/partition"
 HANDBOOK = "docs/operations/handbook.md"
 LIVE = "recommendations"
 """The asset whose failure leaves the e-mail system with an old table."""
+GUARDS = "rollout_stage"
+"""The asset that reads the rollout's guards."""
+NOT_FOLLOWED = "rollout:not followed"
+"""What the last try of a publish under the rollout's share is told as, beside its own failure."""
 _LONGEST_WORDS = 600
 _READ = {
     DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -118,6 +123,8 @@ def findings_of(
         steps = {key.to_user_string() for key in seen.made()}
         well += [Well(f"run:{run.job_name}:{step}", seen.week, at, "The step went through.") for step in steps]
         well.append(Well(f"run:{run.job_name}:", seen.week, at, "The job went through."))
+        if LIVE in steps:
+            well.append(Well(NOT_FOLLOWED, "", at, "A table was published."))
     return Findings(tuple(alerts), tuple(well))
 
 
@@ -162,8 +169,9 @@ def _of_failure(seen: _Run) -> list[Alert]:
     lost = ", ".join(sorted(k.to_user_string() for k in planned - made)) or "nothing"
     steps = [(e.step_key, e.step_failure_data.error, at) for e, at in seen.of(DagsterEventType.STEP_FAILURE)]
     told = [(step, error, at) for step, error, at in steps if not _is_blocked(error)]
+    last = [_of_last_try(seen)] if LAST_TRY_TAG in seen.run.tags else []
     if steps and not told:
-        return []
+        return last
     if not steps:
         ends = list(seen.of(DagsterEventType.RUN_FAILURE))
         words = ends[-1][0].message if ends and ends[-1][0].message else "the process ended without a word"
@@ -171,32 +179,58 @@ def _of_failure(seen: _Run) -> list[Alert]:
         told = [("", SerializableErrorInfo(str(words), [], None), at)]
     severity = CRITICAL if dg.AssetKey(LIVE) in planned - made else ERROR
     return [
-        Alert(
-            subject=f"run:{seen.run.job_name}:{step or ''}",
-            occasion=seen.run.run_id,
-            at=at,
-            severity=severity,
-            title=f"{_job(seen.run)} failed" + (f" at {step}" if step else ""),
-            found=_cut(_words(error)),
-            facts=tuple(
-                (label, value)
-                for label, value in (
-                    ("Job", _job(seen.run)),
-                    ("Step", step or "none: the run itself"),
-                    ("Week", seen.week),
-                    ("Not made", _cut(lost)),
-                    ("The table still holds", seen.published()),
-                    ("What to do", f"{HANDBOOK}, a failed run"),
-                    ("Run", seen.run.run_id[:8]),
-                )
-                if value
-            ),
-            examples="",
-            link=seen.link(),
-            scope=seen.week,
-        )
-        for step, error, at in told
+        *last,
+        *(
+            Alert(
+                subject=f"run:{seen.run.job_name}:{step or ''}",
+                occasion=seen.run.run_id,
+                at=at,
+                severity=severity,
+                title=f"{_job(seen.run)} failed" + (f" at {step}" if step else ""),
+                found=_cut(_words(error)),
+                facts=tuple(
+                    (label, value)
+                    for label, value in (
+                        ("Job", _job(seen.run)),
+                        ("Step", step or "none: the run itself"),
+                        ("Week", seen.week),
+                        ("Not made", _cut(lost)),
+                        ("The table still holds", seen.published()),
+                        ("What to do", f"{HANDBOOK}, a failed run"),
+                        ("Run", seen.run.run_id[:8]),
+                    )
+                    if value
+                ),
+                examples="",
+                link=seen.link(),
+                scope=seen.week,
+            )
+            for step, error, at in told
+        ),
     ]
+
+
+def _of_last_try(seen: _Run) -> Alert:
+    """Of a run that was the last to be started by itself: from here on nothing happens without a person."""
+    at = dt.datetime.fromtimestamp(seen.events[-1].event_log_entry.timestamp if seen.events else 0, dt.UTC)
+    facts = (
+        ("Rollout", f"move {seen.run.tags.get(MOVE_TAG, 'unknown')} of its ledger"),
+        ("Week", seen.week),
+        ("The table still holds", seen.published()),
+        ("What to do", f"{HANDBOOK}, the table does not follow the rollout"),
+        ("Run", seen.run.run_id[:8]),
+    )
+    return Alert(
+        subject=NOT_FOLLOWED,
+        occasion=seen.run.run_id,
+        at=at.isoformat(),
+        severity=CRITICAL,
+        title="The table does not follow the rollout",
+        found="The publish under the rollout's present share has failed for the last time that it is tried by itself.",
+        facts=tuple((label, value) for label, value in facts if value),
+        examples="",
+        link=seen.link(),
+    )
 
 
 def _blocked(seen: _Run, checked: dg.AssetKey) -> str:
@@ -209,9 +243,11 @@ def _blocked(seen: _Run, checked: dg.AssetKey) -> str:
     names = sorted(key.to_user_string() for key in below & seen.planned())
     if not names:
         return "nothing in this run; the publisher asks the same rules again, and refuses"
-    if LIVE in names:  # what a reader looks for comes first
-        names = [LIVE, *(n for n in names if n != LIVE)]
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    # What a reader looks for comes first: an old table, and a rollout that nothing watches meanwhile.
+    first = [name for name in (LIVE, GUARDS) if name in names]
+    names = [*first, *(n for n in names if n not in first)]
+    words = [f"{n} (the rollout's guards are not read)" if n == GUARDS else n for n in names[:6]]
+    return ", ".join(words) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _is_blocked(error: SerializableErrorInfo | None) -> bool:

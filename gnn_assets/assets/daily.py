@@ -13,6 +13,7 @@ import pandas as pd
 
 from gnn_assets import metadata, partitions
 from gnn_assets.assets.experiment import metrics_frame, read_week, readout_state
+from gnn_assets.following import following, newest_published, publishing_run
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.contracts import conform
@@ -20,6 +21,8 @@ from gnn_core.io.artifacts import json_bytes
 from gnn_core.monitoring.freshness import input_freshness, published_freshness
 from gnn_core.stores.staging import stage_table
 
+ROLLOUT = "rollout"
+"""What is said of the table and the rollout, beside the two ages."""
 READ = ("users", "products", "events", "sends", "engagements")
 """Contract tables that a readout needs, in the order in which they are staged."""
 
@@ -36,19 +39,23 @@ def daily_assets(daily: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinitio
         code_version="1",
     )
     def freshness(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """Age of the newest event in the source, and of the published table: a feed or a schedule that has stopped."""
+        """Age of the newest event in the source and of the published table, and whether that follows the rollout.
+
+        What it finds is a feed, a schedule or a sensor that has stopped.
+        """
         week = day_of(platform, context.partition_key)
         now = _now(week)
         found = [
             input_freshness(week.warehouse, week.settings, now),
             published_freshness(week.warehouse, week.settings, now),
         ]
-        content = {f.what: f.as_json() for f in found}
+        follows, said = _follows(week, context.instance)
+        content = {f.what: f.as_json() for f in found} | {ROLLOUT: {"follows": follows, "sentence": said}}
         artifact = week.store.write(
             f"day-{context.partition_key}", "freshness", {"freshness.json": json_bytes(content)}
         )
         return dg.MaterializeResult(
-            metadata={**{f.what: f.sentence for f in found}, **metadata.artifact(artifact)},
+            metadata={**{f.what: f.sentence for f in found}, ROLLOUT: said, **metadata.artifact(artifact)},
             data_version=dg.DataVersion(artifact.version),
         )
 
@@ -120,6 +127,18 @@ def staged(week: Week) -> Day:
     day = Day(**{field.name: getattr(week, field.name) for field in dataclasses.fields(Week)})
     object.__setattr__(day, "staged", frames)
     return day
+
+
+def _follows(week: Week, instance: dg.DagsterInstance) -> tuple[bool, str]:
+    """Whether the live table serves the rollout's share, or is about to; and in words."""
+    published = newest_published(week.store)
+    found = following(week.warehouse, week.settings, published) if published else None
+    if found is None:
+        return True, "No rollout governs the table."
+    run = None if found.follows else publishing_run(instance)
+    if run is not None:
+        return True, f"Run {run.run_id[:8]} of {run.job_name} is under way and publishes."
+    return found.follows, found.sentence
 
 
 def _now(week: Week) -> dt.datetime:

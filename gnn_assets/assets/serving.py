@@ -7,26 +7,68 @@ import pandas as pd
 
 from gnn_assets import metadata, models, torchrun
 from gnn_assets.assets.candidates import candidates_asset
+from gnn_assets.interrupted import write_published
+from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
+from gnn_core.errors import PublishRefused
 from gnn_core.evaluation.promotion import Decision
-from gnn_core.io.artifacts import json_bytes
+from gnn_core.experiment.rollout_ledger import read_moves
+from gnn_core.experiment.serving_arms import governing_share
 from gnn_core.io.warehouse import TableName
 from gnn_core.publishing import publisher
 from gnn_core.publishing.schema import live_table
+from gnn_core.publishing.shares import share_note
 
 
-def publish_staged(week: Week, published_at: dt.datetime) -> publisher.PublishResult:
-    """Hand the week's staged candidates to the publisher, which judges them again by itself."""
+def publish_staged(week: Week, published_at: dt.datetime, *, back_in_time: bool = False) -> publisher.PublishResult:
+    """Hand the week's staged candidates to the publisher, which judges them again by itself.
+
+    Args:
+        back_in_time: a person wants this week's lists although a later week was published.
+    Raises:
+        PublishRefused: a later week was published, or they were made under another share than the rollout's ledger
+            gives now, or they break a rule. The live table has not moved.
+    """
     staged = week.read("recommendation_candidates").json("staged.json")
-    return publisher.publish(
+    share = staged.get("ledger_share")
+    later = later_published(week)
+    if later and not back_in_time:
+        raise PublishRefused(
+            f"{staged['table']} does not go live: week {later} was published already, and the table does not go back "
+            f"in time by itself. To put an earlier version back: `gnn rollback`. To publish the lists of {week.key} "
+            f"all the same: `gnn publish --week {week.key} --back-in-time`"
+        )
+    # It is read from now on, whatever week it was made for.
+    _refuse_other_share(week, later or week.key, staged["table"], share)
+    result = publisher.publish(
         week.publisher,
         TableName.parse(staged["table"]),
         week.tables,
         week.settings,
         expected_digest=staged["digest"],
         at=published_at,
+        note=share_note(share),
     )
+    write_published(week, result.state, share)
+    return result
+
+
+def _refuse_other_share(week: Week, newest: str, table: str, staged: float | None) -> None:
+    """Between staging and here somebody may have moved the rollout; a rollback least of all may be published over."""
+    moves = read_moves(week.publisher, week.settings)
+    now = governing_share(moves, week.settings.experiment, as_of(newest))
+    if now == staged:
+        return
+    last = f" (move {moves[-1].sequence}, {moves[-1].action} by {moves[-1].by})" if moves else ""
+    raise PublishRefused(
+        f"{table} does not go live: it was made under {_words(staged)}, and the rollout now stands at {_words(now)}"
+        f"{last}. Run the job `republish` for the week of {week.key}, which makes the table under the present share"
+    )
+
+
+def _words(share: float | None) -> str:
+    return "no share of the rollout" if share is None else f"{share:.0%}"
 
 
 def made_table(week: Week) -> TableName:
@@ -104,9 +146,6 @@ def serving_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefin
             )
         result = publish_staged(week, published_at=dt.datetime.now(dt.UTC))
         live = result.state
-        share = week.read("recommendation_candidates").json("staged.json").get("ledger_share")
-        published = {"run_id": live.run_id, "digest": live.digest, "ledger_share": share}
-        week.write("recommendations", {"published.json": json_bytes(published)})
         rules = pd.DataFrame([{"rule": v.rule, "found": v.observed, "holds": v.sentence} for v in result.verdicts])
         return dg.MaterializeResult(
             metadata={

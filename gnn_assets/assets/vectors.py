@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from gnn_assets import metadata, models
+from gnn_assets.assets.serving import later_published
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
 from gnn_core.errors import PublishRefused
@@ -68,7 +69,11 @@ def vector_assets(weekly: dg.WeeklyPartitionsDefinition) -> list[dg.AssetsDefini
         One row of `embedding_live` says which run is live: read it first (docs/operations/embeddings.md).
         """
         week = platform.week(context)
-        state, said = publish_vectors(week, published_at=dt.datetime.now(dt.UTC))
+        state: embeddings.LiveVectors | None = None
+        if later := later_published(week):
+            said = f"kept as they are: week {later} was published already, and its vectors stay with its table"
+        else:
+            state, said = publish_vectors(week, published_at=dt.datetime.now(dt.UTC))
         live = state or embeddings.live_vectors(week.publisher, week.settings)
         facts = pd.DataFrame(vars(live).items() if live else [], columns=["fact", "value"])
         return dg.MaterializeResult(

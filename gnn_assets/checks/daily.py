@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from gnn_assets.assets.daily import ROLLOUT
 from gnn_assets.resources import PARTITION_TAG, Platform, Week
 from gnn_core.errors import DataError
 from gnn_core.evaluation.lift_rule import HARM
@@ -12,7 +13,7 @@ from gnn_core.monitoring.freshness import INPUTS, PUBLISHED
 
 
 def daily_checks() -> list[dg.AssetChecksDefinition]:
-    """the_feed_is_alive, the_published_table_is_fresh, nobody_is_harmed."""
+    """the_feed_is_alive, the_published_table_is_fresh, the_table_follows_the_rollout, nobody_is_harmed."""
 
     def age(name: str, what: str, words: str) -> dg.AssetChecksDefinition:
         @dg.asset_check(asset="freshness", name=name, description=words)
@@ -40,7 +41,24 @@ def daily_checks() -> list[dg.AssetChecksDefinition]:
         passed, words = harms_nobody(readout)
         return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.ERROR, description=words)
 
+    @dg.asset_check(
+        asset="freshness",
+        description="The published table was made under the rollout's present share. Else an error: nothing makes it.",
+    )
+    def the_table_follows_the_rollout(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> dg.AssetCheckResult:
+        week, day = _day(context, platform)
+        found = week.store.read(day, "freshness").json("freshness.json")[ROLLOUT]
+        return dg.AssetCheckResult(
+            passed=found["follows"],
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=found["sentence"],
+            metadata={"headline": "The table does not follow the rollout"},
+        )
+
     return [
+        the_table_follows_the_rollout,
         age("the_feed_is_alive", INPUTS, "The newest event is no older than arrivals.max_input_age_hours."),
         age(
             "the_published_table_is_fresh",

@@ -10,17 +10,18 @@ from rich.console import Console
 
 from gnn_assets.cli import rollout
 from gnn_assets.cli.profile import change_profile, profile_of
-from gnn_assets.cli.rollout import newest_candidates
+from gnn_assets.cli.rollout import republish
 from gnn_assets.cli.weeks import parse_week
 from gnn_assets.environment import Environment
+from gnn_assets.following import newest_published
 from gnn_assets.partitions import WEEK
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError, DataError, RolloutRefused
 from gnn_core.experiment.assignment import CONTROL, TREATMENT
 from gnn_core.experiment.power import plan_experiment
-from gnn_core.experiment.rollout import ROLLBACK, STEP, served_share
+from gnn_core.experiment.rollout import ROLLBACK, STEP
 from gnn_core.experiment.rollout_ledger import read_moves
-from gnn_core.experiment.serving_arms import governs
+from gnn_core.experiment.serving_arms import begun_after, governing_share
 from gnn_core.io.artifacts import Artifact, json_bytes
 from gnn_core.io.warehouse import TableName, Warehouse
 from gnn_core.publishing.schema import live_table
@@ -79,7 +80,8 @@ def stop(by: str, reason: str, console: Console) -> int:
     )
     profile_of(where, instead)
     moves = read_moves(where.warehouse(where.settings()), where.settings())
-    if governs(moves, experiment):
+    starts = [move.at for move in moves if move.action == rollout.START]
+    if starts and begun_after(max(starts), experiment):
         raise RolloutRefused(
             f"experiment {experiment.name} is over: a rollout has followed it and decides who is served. To end that, "
             "`gnn rollout rollback`"
@@ -88,21 +90,15 @@ def stop(by: str, reason: str, console: Console) -> int:
     change_profile(where, {"experiment": {"start": None}, "serving": {"hybrid_share": 0.0}})
     settings = where.settings()
     console.print(f"Experiment {experiment.name} is stopped, by {by}: {reason}", highlight=False, soft_wrap=True)
-    if governs(moves, settings.experiment) and served_share(moves, 0.0) > 0:
+    if (governing_share(moves, settings.experiment, rollout.today(settings).date()) or 0) > 0:
         # A rollout from before the experiment would serve the same policy again.
         rollout.move(ROLLBACK, by, reason, publish=False, console=console)
     artifacts = where.artifacts(settings)
-    served = newest_candidates(artifacts)
     facts = {"experiment": experiment.name, "start": str(experiment.start), "by": by, "reason": reason,
              "at": rollout.today(settings).isoformat()}  # fmt: skip
-    kept = served or experiment.start - WEEK
-    artifacts.write(kept.isoformat(), "experiment_stopped", {"stopped.json": json_bytes(facts)})
-    if served is None:
-        console.print("No week was run yet; the next one publishes without an experiment.")
-        return 0
-    from gnn_assets.cli.weekly import run_job
-
-    return 0 if run_job("republish", served, console) else 1
+    week = newest_published(artifacts) or (experiment.start - WEEK).isoformat()
+    artifacts.write(week, "experiment_stopped", {"stopped.json": json_bytes(facts)})
+    return republish(console)
 
 
 def read(week: str | None, as_json: bool, console: Console, *, readout: bool = True) -> int:
@@ -130,10 +126,9 @@ def read(week: str | None, as_json: bool, console: Console, *, readout: bool = T
         show(artifact.read(day.isoformat(), "experiment_readout"), as_json, console)
     moved = artifact.read(day.isoformat(), "rollout_stage").json("stage.json")
     quiet.print(f"Rollout: {moved['reason']}", highlight=False, soft_wrap=True)
-    served = newest_candidates(artifact)
-    if moved["action"] in (ROLLBACK, STEP) and served is not None:
+    if moved["action"] in (ROLLBACK, STEP):
         # What was rolled back must not stay served until Monday; and the guards of a stage read its own share.
-        succeeded = run_job("republish", served, quiet) and succeeded
+        succeeded = republish(quiet) == 0 and succeeded
     return 0 if succeeded else 1
 
 

@@ -16,8 +16,14 @@ from gnn_assets.resources import Platform
 from gnn_core.publishing import embeddings, publisher
 
 
-def publish_week(text: str | None, console: Console) -> None:
-    """Publish the candidates that the week's run staged, and the vectors of the model that made them."""
+def publish_week(text: str | None, console: Console, *, back_in_time: bool = False) -> None:
+    """Publish the candidates that the week's run staged, and the vectors of the model that made them.
+
+    Args:
+        back_in_time: although a later week was published.
+    Raises:
+        PublishRefused: see `publish_staged`; the live table has not moved.
+    """
     where = Environment.from_variables()
     settings = where.settings()
     day = parse_week(text) or newest_complete_week(where.warehouse(settings), settings)
@@ -25,7 +31,7 @@ def publish_week(text: str | None, console: Console) -> None:
     from gnn_assets.assets.vectors import publish_vectors
 
     week, at = Platform.of(where).week(day.isoformat()), _now()
-    result = publish_staged(week, published_at=at)
+    result = publish_staged(week, published_at=at, back_in_time=back_in_time)
     if result.moved:
         console.print(f"Published {result.state.table}: {result.state}")
     else:

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from gnn_assets.environment import Environment
+from gnn_assets.following import newest_published
 from gnn_assets.partitions import WEEK
-from gnn_core.config import Settings
+from gnn_core.config import ExperimentSettings, Settings
 from gnn_core.experiment import rollout
 from gnn_core.experiment.rollout_ledger import append_move, read_moves
+from gnn_core.experiment.serving_arms import governs
 from gnn_core.io.artifacts import ArtifactStore
 
 START = "start"
@@ -31,26 +33,33 @@ def move(action: str, by: str, reason: str, *, publish: bool, console: Console) 
     if action == START:
         made = rollout.start(
             moves,
-            gate2_passed=gate2_passed(where.artifacts(settings)),
+            gate2_passed=gate2_passed(where.artifacts(settings), settings.experiment),
             at=at,
             by=by,
             reason=reason,
             before=settings.serving.hybrid_share,
             settings=settings.rollout,
+            experiment_start=settings.experiment.start,
         )
     else:
         made = rollout.operate(moves, action, at=at, by=by, reason=reason, settings=settings.rollout)
     append_move(where.warehouse(settings, "publisher"), settings, made)
     console.print(f"{made.action}: {made.from_share:.0%} → {made.to_share:.0%}, by {made.by}: {made.reason}")
-    if made.to_share == made.from_share or not publish:
-        return 0
+    if not governs([*moves, made], settings.experiment, at.date()):
+        console.print(f"Experiment {settings.experiment.name} runs and decides who is served until its end.")
+    return 0 if made.to_share == made.from_share or not publish else republish(console)
+
+
+def republish(console: Console) -> int:
+    """Make and publish the newest published table again under the ledger's share; the run's exit code."""
     from gnn_assets.cli.weekly import run_job
 
-    published = newest_candidates(where.artifacts(settings))
+    where = Environment.from_variables()
+    published = newest_published(where.artifacts(where.settings()))
     if published is None:
-        console.print("No week was run yet; the next one publishes under this share.")
+        console.print("No week was published yet; the next one publishes under this share.")
         return 0
-    return 0 if run_job("republish", published, console) else 1
+    return 0 if run_job("republish", dt.date.fromisoformat(published), console) else 1
 
 
 def show(console: Console) -> None:
@@ -76,17 +85,14 @@ def today(settings: Settings) -> dt.datetime:
     return dt.datetime.combine(settings.store.last_week + WEEK, dt.time(), tzinfo=dt.UTC)
 
 
-def gate2_passed(store: ArtifactStore) -> bool:
-    """The verdict of the newest readout."""
+def gate2_passed(store: ArtifactStore, experiment: ExperimentSettings) -> bool:
+    """The verdict of the newest readout, if it is one of this experiment: another one's pass starts nothing."""
     for week in reversed(store.weeks()):
         if store.exists(week, "experiment_readout"):
             readout = store.read(week, "experiment_readout").json("readout.json")
             if readout["state"] == "read":
-                return bool(readout["verdict"]["verdict"] == "pass")
+                same = readout["experiment"] == experiment.name and (
+                    experiment.start is None or dt.date.fromisoformat(readout["as_of"]) > experiment.start
+                )
+                return same and bool(readout["verdict"]["verdict"] == "pass")
     return False
-
-
-def newest_candidates(store: ArtifactStore) -> dt.date | None:
-    """Monday of the newest week whose table was made here."""
-    weeks = [w for w in store.weeks() if w[:1].isdigit() and store.exists(w, "recommendation_candidates")]
-    return dt.date.fromisoformat(weeks[-1]) if weeks else None

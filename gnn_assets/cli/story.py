@@ -105,7 +105,7 @@ def go_on(story: Story, customers: Customers, console: Console) -> int:
     experiment.play(_TEST_WEEKS, model, _SEED, None, console)
     if experiment.read(None, False, console) != 0:
         return 1
-    if not rollout.gate2_passed(where.artifacts(where.settings())):
+    if not rollout.gate2_passed(where.artifacts(where.settings()), where.settings().experiment):
         _say("\nGate 2 has not passed: nothing is rolled out.", console)
         return _close(console)
     _chapter("Rollout: a tenth of the users", console)

@@ -51,6 +51,20 @@ def ctr_guard(
     return Guard("clicks", NO_DATA, f"The sample does not see a loss of {percent(margin)} yet: {figures}.")
 
 
+def served_guard(share: float, live_share: float | None, since: dt.datetime | None) -> Guard:
+    """Whether the stage's share is what the live table serves: no stage goes on that nobody was served.
+
+    Args:
+        share: of the stage. live_share: under which the live table was made; None where no ledger says it.
+        since: first publish of the stage under its share, as of the reading; None before it.
+    """
+    if live_share != share or since is None:
+        made = "under none that is known" if live_share is None else f"under {live_share:.0%}"
+        what = "was made after this as-of date" if live_share == share else f"was made {made}"
+        return Guard("served share", NO_DATA, f"The stage of {share:.0%} is not served yet: the live table {what}.")
+    return Guard("served share", GREEN, f"The live table serves {share:.0%}, published {since:%Y-%m-%d}.")
+
+
 def limit_guard(
     name: str, value: float | None, *, at_least: float | None = None, at_most: float | None = None
 ) -> Guard:

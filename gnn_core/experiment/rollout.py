@@ -92,9 +92,18 @@ def served_share(moves: Sequence[Move], before: float) -> float:
     return before if stage is None else stage.share
 
 
-def next_move(moves: Sequence[Move], guards: Sequence[Guard], at: dt.datetime, settings: RolloutSettings) -> Move:
+def next_move(
+    moves: Sequence[Move],
+    guards: Sequence[Guard],
+    at: dt.datetime,
+    settings: RolloutSettings,
+    *,
+    served_since: dt.datetime | None = None,
+) -> Move:
     """What the platform does by itself now: hold, step or roll back.
 
+    Args:
+        served_since: first publish under the stage's share, from which its days count; None = the stage's beginning.
     Raises:
         RolloutRefused: the rollout has not started, or was rolled back: only a person starts it.
         RolloutRefused: no guard was read, or one occurs twice: nothing follows from that.
@@ -109,6 +118,9 @@ def next_move(moves: Sequence[Move], guards: Sequence[Guard], at: dt.datetime, s
         reason = "Rolled back to SQL: " + " ".join(g.sentence for g in red)
         return _move(stage, ROLLBACK, 0.0, at, PLATFORM, reason, guards)
     days = (at - stage.since).days
+    if served_since is not None:
+        # By the calendar: a table that went out on a Monday was served that Monday, whatever the hour.
+        days = min(days, (at.date() - served_since.date()).days)
     overdue = (at - stage.decided).days - _stage_days(stage.share, settings) > settings.longest_hold_days
     if stage.share == 1.0:
         reason = "Everyone is served the promoted policy; the guards go on being read."
@@ -138,15 +150,20 @@ def start(
     reason: str,
     before: float,
     settings: RolloutSettings,
+    experiment_start: dt.date | None = None,
 ) -> Move:
     """A person starts the rollout at its first stage.
 
+    Args:
+        experiment_start: of the experiment whose gate 2 passed; a rollout that came before it makes room for its own.
     Raises:
         RolloutRefused: gate 2 has not passed, or the rollout runs already, or nobody is named, or no reason is given.
     """
     _named(by, reason)
     stage = stage_of(moves)
-    if stage is not None and not stage.rolled_back and stage.share > 0:
+    starts = [move.at.date() for move in moves if move.action == START]
+    of_before = bool(starts) and experiment_start is not None and max(starts) <= experiment_start < at.date()
+    if stage is not None and not stage.rolled_back and stage.share > 0 and not of_before:
         raise RolloutRefused(f"rollout: it runs already, at {stage.share:.0%} since {stage.since:%Y-%m-%d}")
     if not gate2_passed:
         raise RolloutRefused("rollout: gate 2 has not passed, so nothing is rolled out. Read the experiment's verdict")

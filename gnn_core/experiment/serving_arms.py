@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gnn_core.config import ExperimentSettings, Settings
 from gnn_core.errors import ShapeError
 from gnn_core.experiment.assignment import HOLDOUT, TREATMENT, arms_of, in_share
-from gnn_core.experiment.rollout import START, Move
+from gnn_core.experiment.rollout import START, Move, served_share
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,26 @@ def is_running(settings: ExperimentSettings, as_of: dt.date) -> bool:
     return settings.start is not None and settings.start <= as_of < settings.start + dt.timedelta(days=settings.days)
 
 
-def governs(moves: Sequence[Move], experiment: ExperimentSettings) -> bool:
-    """Whether the rollout decides who is served: it was started, and not before the present experiment was."""
+def governs(moves: Sequence[Move], experiment: ExperimentSettings, as_of: dt.date) -> bool:
+    """Whether the rollout decides who is served: it was started, and no experiment that began after that is running.
+
+    An experiment takes over on its own start and not on the day it is planned. When its window is over, the ledger's
+    share holds again until somebody moves it: who was served for good must not lose that to a default.
+    """
     starts = [move.at for move in moves if move.action == START]
     if not starts:
         return False
-    return experiment.start is None or max(starts).date() > experiment.start
+    return not is_running(experiment, as_of) or begun_after(max(starts), experiment)
+
+
+def begun_after(start: dt.datetime, experiment: ExperimentSettings) -> bool:
+    """Whether a rollout that was started then came after the experiment's start, and so out of its verdict."""
+    return experiment.start is None or start.date() > experiment.start
+
+
+def governing_share(moves: Sequence[Move], experiment: ExperimentSettings, as_of: dt.date) -> float | None:
+    """Share of the users that the rollout's ledger gives the promoted policy; None where no rollout governs."""
+    return served_share(moves, 0.0) if governs(moves, experiment, as_of) else None
 
 
 def serving_arms(

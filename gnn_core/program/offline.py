@@ -123,8 +123,8 @@ def validation_choices(snapshot: Snapshot, timeline: Timeline, cut: Cut, setting
     """What was chosen in the validation windows, for a fit that is judged in `cut` and counts nothing of them.
 
     Where tests are fitted before validation (`split.refit_at_test_cutoff: false`), validation settles the weights of a
-    model as it settles its other settings. None where tests are fitted at their own cutoff, for a validation window, and
-    without `split.validation_teaches`.
+    model as it settles its other settings. None where tests are fitted at their own cutoff, for a validation window,
+    and without `split.validation_teaches`.
 
     Raises:
         LeakageError: a validation window reaches into the test window, and tests are fitted before it.

@@ -128,7 +128,7 @@ def audit(
         return [schema, *(_not_judged(rule) for rule in RULE_NAMES[1:])]
     found = totals(warehouse, staging)
     previous = totals(warehouse, live) if live is not None and warehouse.exists(live) else None
-    if governs(read_moves(warehouse, settings), settings.experiment):
+    if governs(read_moves(warehouse, settings), settings.experiment, week.as_of):
         # A rollout ends the experiment before it: nobody is in an arm any more (decision 0011).
         settings = replace(settings, experiment=replace(settings.experiment, start=None))
     with rule_tables(warehouse, staging, week, settings) as tables:

@@ -61,6 +61,7 @@ def go_live(
     *,
     at: dt.datetime,
     staging: str,
+    note: str = "",
 ) -> tuple[LiveState, bool]:
     """Move a kept version to the live table unless it stands there, then view and ledger; state, and whether it moved.
 
@@ -84,7 +85,7 @@ def go_live(
     warehouse.create_view(paths_view(settings), load_sql("publishing/recommendation_paths"), tables={"live": live})
     entries = read_ledger(warehouse, settings)
     if not entries or (entries[-1].run_id, entries[-1].digest) != expected:
-        record(warehouse, settings, action, state, at=at, staging=staging)
+        record(warehouse, settings, action, state, at=at, staging=staging, note=note)
     log.info("%s: %s is live in %s", action, state, live)
     return replace(state, recorded=True), moved
 

@@ -85,6 +85,7 @@ def publish(
     *,
     expected_digest: str | None,
     at: dt.datetime,
+    note: str = "",
 ) -> PublishResult:
     """Audit the staging table again, here and now, and move it to the live table if every rule holds.
 
@@ -92,6 +93,7 @@ def publish(
         week: names of the contract tables against which the rows are judged.
         expected_digest: what the caller saw when it staged; None when it has none.
         at: when this publish happens, with a time zone; written to the ledger.
+        note: written to the ledger beside it.
     Raises:
         PublishRefused: a rule fails, the digest is not the expected one, or the run id was published with other rows.
             The live table has not moved.
@@ -115,7 +117,9 @@ def publish(
         repair_ledger(warehouse, settings, before, at=at)
     version = keep_version(warehouse, staging, run_id, digest, settings, before)
     expected = (run_id, digest)
-    state, moved = go_live(warehouse, version, settings, PUBLISH, expected, before, at=at, staging=str(staging))
+    state, moved = go_live(
+        warehouse, version, settings, PUBLISH, expected, before, at=at, staging=str(staging), note=note
+    )
     return PublishResult(PUBLISH, state, moved, tuple(verdicts), drop_old_versions(warehouse, settings))
 
 

@@ -177,12 +177,15 @@ def record(
 
 
 def repair_ledger(
-    warehouse: Warehouse, settings: Settings, state: LiveState | None, *, at: dt.datetime
+    warehouse: Warehouse, settings: Settings, state: LiveState | None, *, at: dt.datetime, note: str = ""
 ) -> LedgerEntry | None:
     """Write the entry that an interrupted publish or rollback left out; None when there is nothing to repair.
 
     Only a live table that equals the kept version of its run was put there by a move. Anything else was changed by
     hand: it gets no entry, and the next publish replaces it.
+
+    Args:
+        note: what the publish would have written, where that is known.
     """
     if state is None or state.recorded:
         return None
@@ -193,7 +196,7 @@ def repair_ledger(
     action = ROLLBACK if state.run_id in known else PUBLISH
     staging = str(staging_table(settings, state.run_id))
     log.warning("ledger: adding the %s of %s, interrupted before it was recorded", action, state)
-    return record(warehouse, settings, action, state, at=at, staging=staging, note=RECOVERED)
+    return record(warehouse, settings, action, state, at=at, staging=staging, note=f"{note} {RECOVERED}".strip())
 
 
 def equals_version(warehouse: Warehouse, settings: Settings, run_id: str, digest: str) -> bool:

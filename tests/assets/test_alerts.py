@@ -15,6 +15,7 @@ from gnn_assets.alerts import published as published_module
 from gnn_assets.alerts.post import look_and_post, open_outbox
 from gnn_assets.definitions import build_defs
 from gnn_assets.environment import PROJECT, Environment
+from gnn_assets.following import LAST_TRY_TAG, MOVE_TAG
 from gnn_core.contracts import CONTRACTS
 from gnn_core.errors import ContractError, WarehouseBusyError
 from gnn_core.io.artifacts import json_bytes
@@ -229,6 +230,39 @@ def test_a_run_that_its_process_did_not_survive_is_told(store, webhook, instance
     look(store, instance)
     assert webhook.texts == ["🟠 Job weekly failed"]
     assert "Detected run worker status FAILED" in str(webhook.received)
+
+
+def test_a_red_contract_says_that_the_rollouts_guards_are_not_read(store, webhook, instance):
+    def asset(name, *deps):
+        return dg.asset(name=name, deps=deps)(lambda: None)
+
+    @dg.asset_check(asset="raw_users", blocking=True)
+    def keeps_its_contract():
+        return dg.AssetCheckResult(passed=False)
+
+    names = [f"a{n}" for n in range(7)]
+    assets = [asset("raw_users"), *(asset(name, "raw_users") for name in names), asset("rollout_stage", *names)]
+    definitions = dg.Definitions(
+        assets=[*assets, asset("recommendations", "rollout_stage")], asset_checks=[keeps_its_contract],
+        jobs=[dg.define_asset_job("weekly")],
+    )  # fmt: skip
+    job = definitions.resolve_job_def("weekly")
+    assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+    look(store, instance, definitions=definitions)
+    blocked = facts(webhook.received[0])["Blocked"]
+    assert blocked == ("recommendations, rollout_stage (the rollout's guards are not read), a0, a1, a2, a3 and 3 more")
+
+
+def test_the_last_try_of_a_rollback_that_is_not_published_is_told_beside_its_failure(store, webhook, instance):
+    tags = {"dagster/partition": "2026-02-23", MOVE_TAG: "7"}
+    for last in ({}, {LAST_TRY_TAG: "yes"}):
+        create_run_for_test(instance, job_name="republish", status=DagsterRunStatus.FAILURE, tags=tags | last)
+        look(store, instance)
+    title = "🔴 The table does not follow the rollout"
+    assert webhook.texts == ["🟠 Job republish failed", title]  # its own failure is a repetition, and counted
+    said = facts(webhook.received[1])
+    assert said["Rollout"] == "move 7 of its ledger"
+    assert said["What to do"] == "docs/operations/handbook.md, the table does not follow the rollout"
 
 
 def test_a_busy_warehouse_is_named_and_the_log_speaks_for_it(store, webhook, instance, weekly, monkeypatch):

@@ -84,6 +84,7 @@ INFORMING = {
     ("cost_ledger", "the_month_is_within_budget"),
     ("freshness", "the_feed_is_alive"),
     ("freshness", "the_published_table_is_fresh"),
+    ("freshness", "the_table_follows_the_rollout"),
     ("daily_readout", "nobody_is_harmed"),
     *(("product_similarity", rule.name) for rule in SIMILARITY_RULES),
     *(("universal_ranking", rule.name) for rule in UNIVERSAL_RULES),
@@ -227,17 +228,6 @@ def test_jobs_between_two_mondays_train_nothing(definitions, job, assets):
     assert ("recommendation_candidates" in audited) is (job == "republish")
 
 
-def _asked(definitions, runs=()):
-    """What the sensor answers while runs of these jobs are in these states."""
-    sensor = next(s for s in definitions.sensors if s.name == "rollout_is_published")
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    with dg.DagsterInstance.ephemeral() as instance:
-        for job, status in runs:
-            create_run_for_test(instance, job_name=job, status=status)
-        context = dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def())
-        return sensor.evaluate_tick(context)
-
-
 def _after_failure(where, definitions, partition):
     sensor = next(s for s in definitions.sensors if s.name == "guards_are_read_without_training")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
@@ -270,60 +260,6 @@ def _stage(where, week, **values):
     store = where.artifacts(where.settings())
     content = {"action": None, "share": 0.1, "reason": "Day 1.", "sequence": 4, "from_ledger": True, **values}
     store.write(week, "rollout_stage", {"stage.json": json_bytes(content)})
-
-
-def _publish(where, week, share):
-    store = where.artifacts(where.settings())
-    store.write(week, "recommendations", {"published.json": json_bytes({"ledger_share": share})})
-
-
-@pytest.fixture
-def rolling(emptied):
-    """An installation whose table of 2026-02-23 was made under a tenth of the users."""
-    where, definitions = emptied
-    assert "No week" in _asked(definitions).skip_message
-    _publish(where, "2026-02-16", 0.25)
-    _publish(where, "2026-02-23", 0.1)
-    return where, definitions
-
-
-@pytest.mark.parametrize(
-    ("action", "share"), [("rollback", 0.0), ("step", 0.25)], ids=["back to SQL", "on to a quarter"]
-)
-def test_a_move_of_the_rollout_is_published_at_once_and_once(rolling, action, share):
-    where, definitions = rolling
-    _stage(where, "2026-03-02", action=action, share=share, sequence=5)
-    (request,) = _asked(definitions).run_requests
-    assert (request.partition_key, request.run_key) == ("2026-02-23", "rollout-5")
-    (again,) = _asked(definitions).run_requests
-    assert again.run_key == request.run_key  # which Dagster starts once
-    _publish(where, "2026-02-23", share)
-    assert "was made under this share" in _asked(definitions).skip_message
-
-
-def test_what_moves_no_share_publishes_nothing(rolling):
-    where, definitions = rolling
-    _stage(where, "2026-03-02", action="hold", sequence=6)
-    assert "10%" in _asked(definitions).skip_message
-    _stage(where, "2026-03-02", share=1.0, from_ledger=False)
-    assert "No rollout governs" in _asked(definitions).skip_message
-
-
-@pytest.mark.parametrize("job", ["weekly", "republish"])
-def test_a_run_that_is_under_way_publishes_the_move_itself_and_one_that_ended_does_not(rolling, job):
-    where, definitions = rolling
-    _stage(where, "2026-03-02", action="step", share=0.25)
-    for status in (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED):
-        assert f"of {job} is under way" in _asked(definitions, [(job, status)]).skip_message
-    ended = [(job, dg.DagsterRunStatus.FAILURE), ("experiment", dg.DagsterRunStatus.STARTED)]
-    assert _asked(definitions, ended).run_requests
-
-
-def test_a_rollout_that_starts_after_the_table_was_made_is_published(rolling):
-    where, definitions = rolling
-    _publish(where, "2026-02-23", None)
-    _stage(where, "2026-03-02", share=0.1, sequence=1)
-    assert _asked(definitions).run_requests
 
 
 def test_whatever_reads_the_week_waits_for_all_of_its_tables(definitions, specs):

@@ -23,6 +23,15 @@ def rollout_show() -> None:
     rollout.show(console)
 
 
+@rollout_app.command("publish")
+@told_plainly
+def rollout_publish() -> None:
+    """Make and publish the newest published table again under the ledger's share, by hand."""
+    from gnn_assets.cli import rollout
+
+    raise typer.Exit(rollout.republish(console))
+
+
 def _rollout_command(action: str, words: str) -> None:
     @rollout_app.command(action, help=words)
     @told_plainly

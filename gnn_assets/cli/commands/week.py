@@ -19,11 +19,16 @@ def run(week: Week = None) -> None:
 
 
 @told_plainly
-def publish(week: Week = None) -> None:
+def publish(
+    week: Week = None,
+    back_in_time: Annotated[
+        bool, typer.Option("--back-in-time", help="Although a later week was published. Refused without it.")
+    ] = False,
+) -> None:
     """Publish the staged candidates of a week by hand. The publisher audits them again, and refuses what is bad."""
     from gnn_assets.cli import publishing
 
-    publishing.publish_week(week, console)
+    publishing.publish_week(week, console, back_in_time=back_in_time)
 
 
 @told_plainly

@@ -23,6 +23,8 @@ from gnn_core.experiment.rollout import (
     start,
 )
 from gnn_core.experiment.rollout_ledger import append_move, read_moves, rollout_table
+from gnn_core.publishing.shares import live_share, share_note
+from gnn_core.publishing.state import RECOVERED, LedgerEntry
 from tests.core.experiment.experiment_world import ALL
 
 RULES = ALL.rollout
@@ -54,6 +56,31 @@ def test_green_guards_take_two_weeks_from_a_tenth_to_everyone():
     assert steps == [(0, 0.1), (3, 0.25), (7, 0.5), (14, 1.0)]
     assert [m.sequence for m in moves] == list(range(1, 21))
     assert moves[-1].reason.startswith("Everyone is served")
+
+
+def test_days_count_from_the_publish_by_the_calendar():
+    def at_day(day, since):
+        return next_move([_start()], ALL_GREEN, _at(day), RULES, served_since=_at(since) + dt.timedelta(hours=8))
+
+    assert [at_day(day, 0).action for day in (2, 3)] == [HOLD, STEP]  # Monday 08:00 to Thursday 00:00 are three days
+    assert [at_day(day, 4).action for day in (5, 6, 7)] == [HOLD, HOLD, STEP]
+    assert "Day 2 of 3" in at_day(6, 4).reason
+
+
+def test_the_shares_of_publishes_are_read_as_one_row_that_another_share_breaks():
+    def entry(n, share, action="publish", run=None):
+        run = run or f"r{n}"
+        note = share_note(share) if action == "publish" else ""
+        return LedgerEntry(n, _at(n), action, run, "d", 1, 1, "s", "w.t", "s.v", note)
+
+    rows = [entry(1, 0.1), entry(2, 0.25), entry(3, 0.25), entry(4, None), entry(5, 0.25), entry(6, 0.25)]
+    found = [live_share(rows[:n]) for n in range(7)]
+    assert [f and f.share for f in found] == [None, 0.1, 0.25, 0.25, None, 0.25, 0.25]
+    assert [f.since for f in found[1:]] == [_at(n) for n in (1, 2, 2, 4, 5, 5)]
+    back = live_share([*rows, entry(7, None, "rollback", "r1")])
+    assert (back.run_id, back.share, back.since, back.rolled_back) == ("r1", 0.1, _at(7), True)
+    repaired = dataclasses.replace(rows[1], note=f"{share_note(0.25)} {RECOVERED}")
+    assert live_share([rows[0], repaired]).share == 0.25
 
 
 def test_no_data_means_hold_and_not_go():
@@ -126,6 +153,18 @@ def test_a_start_is_refused_without(more, words):
 def test_a_start_while_it_runs_is_refused():
     with pytest.raises(RolloutRefused, match="it runs already, at 10%"):
         _start(1, [_start()])
+
+
+def test_a_later_experiment_that_passed_starts_its_own_rollout_on_top_of_a_finished_one():
+    everyone = _run([(3, ALL_GREEN), (7, ALL_GREEN), (14, ALL_GREEN)])
+    second = _at(21).date()
+    again = _start(35, everyone, experiment_start=second)
+    assert (again.from_share, again.to_share, again.sequence) == (1.0, 0.1, 5)
+    assert stage_of([*everyone, again]).since == _at(35)
+    with pytest.raises(RolloutRefused, match="it runs already, at 10%"):
+        _start(36, [*everyone, again], experiment_start=second)
+    with pytest.raises(RolloutRefused, match="it runs already, at 100%"):
+        _start(20, everyone, experiment_start=second)  # nothing of that experiment was sent yet
 
 
 def test_moves_need_a_start_a_known_word_and_a_further_stage():

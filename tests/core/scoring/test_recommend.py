@@ -10,7 +10,7 @@ import pytest
 from gnn_core.errors import ConfigError, ContractError, DataError
 from gnn_core.experiment.assignment import arms_of, in_share
 from gnn_core.experiment.rollout import Move
-from gnn_core.experiment.serving_arms import governs, is_running, serving_arms
+from gnn_core.experiment.serving_arms import governing_share, governs, is_running, serving_arms
 from gnn_core.publishing.schema import RECOMMENDATIONS
 from gnn_core.scoring.candidates import Candidates
 from gnn_core.scoring.hybrid import Hybrid
@@ -310,14 +310,35 @@ def test_an_experiment_runs_from_its_start_to_its_planned_end(as_of, runs):
     assert found.promoted_U.all() is np.bool_(not runs)
 
 
-def test_a_rollout_ends_the_experiment_that_it_followed_and_not_a_later_one():
+def test_a_rollout_ends_the_experiment_that_it_followed():
     settings = _settings(experiment={"start": dt.date(2026, 6, 1)})
     ids = np.array([f"u{i}" for i in range(200)], dtype=object)
     assert serving_arms(ids, dt.date(2026, 6, 8), settings, 0.0).promoted_U.sum() == 0
     started = Move(1, dt.datetime(2026, 6, 9, tzinfo=dt.UTC), "start", 0.0, 0.1, "Ada", "passed")
-    assert governs([started], settings.experiment)
-    assert not governs([], settings.experiment)
-    assert not governs([replace(started, at=dt.datetime(2026, 5, 1, tzinfo=dt.UTC))], settings.experiment)
+    assert governs([started], settings.experiment, dt.date(2026, 6, 8))
+    assert not governs([], settings.experiment, dt.date(2026, 6, 8))
+
+
+@pytest.mark.parametrize(
+    ("as_of", "served", "why"),
+    [
+        ("2026-05-25", 1.0, "the rollout ledger says 100%"),
+        ("2026-06-01", 0.5, "experiment online-1 runs"),
+        ("2026-06-08", 0.5, "experiment online-1 runs"),
+        ("2026-06-15", 1.0, "the rollout ledger says 100%"),
+    ],
+)
+def test_a_finished_rollout_serves_until_a_later_experiment_starts_and_again_after_its_end(as_of, served, why):
+    settings = _settings(experiment={"start": dt.date(2026, 6, 1), "name": "online-1"}, serving={"hybrid_share": 0.0})
+    done = [Move(1, dt.datetime(2026, 3, 2, tzinfo=dt.UTC), "start", 0.0, 0.1, "Ada", "passed"),
+            Move(2, dt.datetime(2026, 3, 9, tzinfo=dt.UTC), "step", 0.1, 1.0, "platform", "green")]  # fmt: skip
+    day = dt.date.fromisoformat(as_of)
+    ids = np.array([f"u{i}" for i in range(2_000)], dtype=object)
+    found = serving_arms(ids, day, settings, governing_share(done, settings.experiment, day))
+    assert (found.promoted_U & (found.arm_U != "holdout")).mean() == pytest.approx(served, abs=0.05)
+    assert found.why == why
+    again = Move(3, dt.datetime(2026, 6, 10, tzinfo=dt.UTC), "start", 1.0, 0.1, "Ada", "passed again")
+    assert governing_share([*done, again], settings.experiment, dt.date(2026, 6, 8)) == 0.1
 
 
 def test_the_rollout_serves_its_share_and_never_the_holdout():
