@@ -67,6 +67,8 @@ def test_a_publish_that_moves_nothing_says_so(ten_users):
 def test_stop_ends_the_experiment_and_publishes_the_newest_week_again(ten_users, monkeypatch):
     ten_users.profile({**PROFILE, **RUNNING, "serving": {"hybrid_share": 1.0}})
     stage_week(ten_users, in_arms(good_rows("r2")))
+    went_live = {"published.json": json_bytes({"run_id": "r2"})}
+    ten_users.environment.artifacts(ten_users.settings).write(TEN_USERS, "recommendations", went_live)
     asked = []
     monkeypatch.setattr(weekly, "run_job", lambda job, week, console: asked.append((job, str(week))) or True)
     said = ten_users.gnn("experiment", "stop", "--by", "Ada", "--reason", "treatment loses clicks")
