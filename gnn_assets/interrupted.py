@@ -20,7 +20,7 @@ def settled_live_state(week: Week) -> LiveState | None:
 
     A table that is not recorded after this was put there by no publish.
     """
-    live = live_state(week.warehouse, week.settings)
+    live = live_state(week.publisher, week.settings)
     if live is None or live.recorded:
         return live
     staged = _staged_by(week, live.run_id)
@@ -30,7 +30,7 @@ def settled_live_state(week: Week) -> LiveState | None:
     if staged is not None:
         # Else an earlier week would count as the newest that was published, and could be made again over this one.
         write_published(week.at(staged[0]), live, staged[1])
-    return live_state(week.warehouse, week.settings)
+    return live_state(week.publisher, week.settings)
 
 
 def write_published(week: Week, live: LiveState, share: float | None) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gnn_assets import metadata, models, torchrun
 from gnn_assets.assets.candidates import candidates_asset
-from gnn_assets.interrupted import write_published
+from gnn_assets.interrupted import settled_live_state, write_published
 from gnn_assets.partitions import as_of
 from gnn_assets.policy import OWNERS, WAREHOUSE_POOL
 from gnn_assets.resources import Platform, Week
@@ -32,6 +32,7 @@ def publish_staged(week: Week, published_at: dt.datetime, *, back_in_time: bool 
     """
     staged = week.read("recommendation_candidates").json("staged.json")
     share = staged.get("ledger_share")
+    settled_live_state(week)  # else a later week whose publish was interrupted would not count as published
     later = later_published(week)
     if later and not back_in_time:
         raise PublishRefused(

@@ -8,7 +8,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 
+from gnn_assets.assets.serving import publish_staged
 from gnn_assets.definitions import build_defs
 from gnn_assets.resources import Platform, Week
 from gnn_core.contracts import CONTRACTS
@@ -17,7 +19,7 @@ from gnn_core.experiment.rollout_ledger import append_move
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
 from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.publishing.digest import table_digest
-from tests.core.publishing.world import good_rows, load_directly
+from tests.core.publishing.world import AT, good_rows, load_directly
 from tests.fixtures.installation import Installation
 from tests.fixtures.ten_users import PROFILE, TEN_USERS
 
@@ -107,4 +109,21 @@ def stage(store: Installation, share: float | None, run_id: str = "r2", key: str
     digest = table_digest(store.warehouse, table)
     found = {"table": str(table), "digest": digest, "run_id": run_id, "ledger_share": share}
     week.write("recommendation_candidates", {"staged.json": json_bytes(found)})
+    return week
+
+
+def interrupted(store: Installation, share: float | None, monkeypatch: pytest.MonkeyPatch) -> Week:
+    """A publish of good lists as run r2 whose process ends after the table has moved, before it is recorded."""
+    week = stage(store, share)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gnn_core.publishing.moves.record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish_staged(week, AT)
+    live = store.live
+    assert live is not None
+    assert (live.run_id, live.recorded) == ("r2", False)
     return week

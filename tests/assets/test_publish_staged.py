@@ -12,7 +12,7 @@ from gnn_core.experiment.rollout import ROLLBACK, STEP
 from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.shares import live_share, share_note
 from gnn_core.publishing.state import read_ledger
-from tests.assets.rollout_world import move, plan_experiment, stage, started
+from tests.assets.rollout_world import interrupted, move, plan_experiment, stage, started
 from tests.core.publishing.world import AT
 from tests.fixtures.ten_users import TEN_USERS
 
@@ -89,6 +89,14 @@ def test_an_old_week_does_not_go_live_over_a_later_one_unless_a_person_says_so(t
     # Its own tables are those of the week that is live: only the week's name is old.
     week = replace(week, tables=week.at(TEN_USERS).tables)
     assert publish_staged(week, AT, back_in_time=True).state.run_id == "old_again"
+
+
+def test_an_old_week_does_not_go_live_over_a_later_one_whose_publish_was_interrupted(ten_users, monkeypatch):
+    week = interrupted(ten_users, None, monkeypatch)
+    with pytest.raises(PublishRefused, match=f"week {TEN_USERS} was published already"):
+        publish_staged(stage(ten_users, None, "old_again", OLD), AT)
+    assert ten_users.live.run_id == "r2"
+    assert week.store.exists(TEN_USERS, "recommendations")
 
 
 def test_back_in_time_does_not_lead_around_the_rollout(ten_users):

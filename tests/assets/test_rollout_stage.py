@@ -11,7 +11,17 @@ from gnn_core.io.artifacts import json_bytes
 from gnn_core.publishing.schema import live_table
 from gnn_core.publishing.shares import LiveShare, live_share
 from gnn_core.publishing.state import read_ledger
-from tests.assets.rollout_world import all_guards_green, decided, moment, move, plan_experiment, stage, started, week_of
+from tests.assets.rollout_world import (
+    all_guards_green,
+    decided,
+    interrupted,
+    moment,
+    move,
+    plan_experiment,
+    stage,
+    started,
+    week_of,
+)
 from tests.core.publishing.world import AT, as_table, good_rows
 from tests.fixtures.ten_users import TEN_USERS
 
@@ -62,21 +72,6 @@ def test_a_pass_of_another_experiment_starts_no_rollout(ten_users):
     assert not gate2_passed(week.store, ten_users.settings.experiment)
 
 
-def _killed_between_move_and_ledger(store, monkeypatch, run_id="r2"):
-    """A publish of good lists whose process ends before it is recorded."""
-    week = stage(store, 0.25, run_id)
-
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("gnn_core.publishing.moves.record", killed)
-        with pytest.raises(KeyboardInterrupt):
-            publish_staged(week, AT)
-    assert (store.live.run_id, store.live.recorded) == (run_id, False)
-    return week
-
-
 def _guard(stage, name):
     (found,) = [guard for guard in stage["guards"] if guard["name"] == name]
     return found
@@ -84,7 +79,7 @@ def _guard(stage, name):
 
 def test_an_interrupted_publish_is_completed_and_rolls_nothing_back(ten_users, monkeypatch):
     started(ten_users)
-    week = _killed_between_move_and_ledger(ten_users, monkeypatch)
+    week = interrupted(ten_users, 0.25, monkeypatch)
     found = decided(ten_users)
     assert (found["action"], _guard(found, "qa")["state"]) == (HOLD, GREEN)
     assert ten_users.live.recorded
