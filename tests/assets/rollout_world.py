@@ -19,7 +19,7 @@ from gnn_core.experiment.rollout_ledger import append_move
 from gnn_core.io.artifacts import json_bytes, parquet_bytes
 from gnn_core.monitoring.embeddings import COMPARED
 from gnn_core.publishing.digest import table_digest
-from tests.core.publishing.world import AT, good_rows, load_directly
+from tests.core.publishing.world import AT, good_rows, in_arms, load_directly
 from tests.fixtures.installation import Installation
 from tests.fixtures.ten_users import PROFILE, TEN_USERS
 
@@ -102,10 +102,19 @@ def stage_says(store: Installation, share: float, *, from_ledger: bool = True, k
     week_of(store, key).write("rollout_stage", {"stage.json": json_bytes(content)})
 
 
-def stage(store: Installation, share: float | None, run_id: str = "r2", key: str = TEN_USERS) -> Week:
-    """Good lists of a run as the week's candidates, made under a share; the week."""
+def stage(
+    store: Installation, share: float | None, run_id: str = "r2", key: str = TEN_USERS, experiment: str | None = None
+) -> Week:
+    """Good lists of a run as the week's candidates, made under a share; the week.
+
+    Args:
+        experiment: name and salt of the one that runs, whose arms the lists are of; None = none runs.
+    """
     week = week_of(store, key)
-    table = load_directly(store.warehouse, f"recommendation_candidates__{run_id}", good_rows(run_id))
+    rows = good_rows(run_id)
+    if experiment is not None:
+        rows = in_arms(rows, name=experiment, salt=experiment)
+    table = load_directly(store.warehouse, f"recommendation_candidates__{run_id}", rows)
     digest = table_digest(store.warehouse, table)
     found = {"table": str(table), "digest": digest, "run_id": run_id, "ledger_share": share}
     week.write("recommendation_candidates", {"staged.json": json_bytes(found)})

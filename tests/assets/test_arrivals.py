@@ -257,6 +257,7 @@ def test_the_daily_look_goes_red_when_the_feed_has_stopped(store):
             "the_feed_is_alive": (True, "ERROR"),
             "the_published_table_is_fresh": (False, "WARN"),
             "nobody_is_harmed": (True, "ERROR"),
+            "the_table_follows_the_rollout": (True, "ERROR"),
         }
         store.warehouse.load(store.source("events"), rows("client_event_timestamp", ["2026-02-20T00:00"]))
         assert watch()["the_feed_is_alive"] == (False, "ERROR")

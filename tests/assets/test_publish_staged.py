@@ -55,7 +55,7 @@ def test_lists_of_the_present_share_go_live_and_the_ledger_says_which(ten_users)
 def test_while_an_experiment_runs_its_lists_go_live_whatever_the_rollout_says(ten_users):
     started(ten_users)
     plan_experiment(ten_users, "2026-06-01")
-    week = stage(ten_users, None)
+    week = stage(ten_users, None, experiment="second")
     assert publish_staged(week, AT).state.run_id == "r2"
 
 
