@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from gnn_assets import fitting
+from gnn_assets import promotion
 from gnn_assets.assets import candidates, sources
 from gnn_assets.definitions import build_defs
 from gnn_core.contracts import CONTRACTS
@@ -171,9 +171,9 @@ def test_a_bug_in_scoring_stops_before_the_live_table(published_copy, scoring_wi
 @pytest.fixture
 def gate_passed(monkeypatch):
     """Let gate 1 have passed: ten training steps win no gate, and what follows from a pass has to be seen."""
-    from_json = fitting.GateVerdict.from_json
+    from_json = promotion.GateVerdict.from_json
     monkeypatch.setattr(
-        fitting.GateVerdict, "from_json", lambda values: dataclasses.replace(from_json(values), verdict="pass")
+        promotion.GateVerdict, "from_json", lambda values: dataclasses.replace(from_json(values), verdict="pass")
     )
 
 
