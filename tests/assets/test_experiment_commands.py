@@ -43,6 +43,7 @@ def test_a_table_of_an_experiment_that_was_ended_since_is_not_published_again(te
     assert "experiment" in said
 
 
+@pytest.mark.slow
 def test_drift_keeps_its_reference_when_an_experiment_ends(ten_users):
     ten_users.profile({**PROFILE, **RUNNING})
     stage_week(ten_users, in_arms(good_rows("r2")))
@@ -82,6 +83,7 @@ def test_stop_ends_the_experiment_and_publishes_the_newest_week_again(ten_users,
     assert "none to stop" in again
 
 
+@pytest.mark.slow
 def test_stop_rolls_an_earlier_rollout_back_whose_share_would_hold_again(ten_users, monkeypatch):
     ten_users.profile({**PROFILE, **RUNNING})
     stage_week(ten_users, in_arms(good_rows("r2")))
@@ -93,6 +95,7 @@ def test_stop_rolls_an_earlier_rollout_back_whose_share_would_hold_again(ten_use
     assert (last.action, last.to_share, last.by) == (ROLLBACK, 0.0, "Grace")
 
 
+@pytest.mark.slow
 def test_stop_leaves_a_rollout_alone_that_followed_the_experiment(ten_users):
     ten_users.profile({**PROFILE, "experiment": {"start": "2026-05-04"}})
     after = Move(1, dt.datetime(2026, 5, 25, tzinfo=dt.UTC), START, 0.0, 0.1, "Ada", "gate 2 passed")

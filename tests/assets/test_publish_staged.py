@@ -35,6 +35,7 @@ def test_lists_of_a_share_that_was_left_meanwhile_do_not_go_live(ten_users, acti
     assert not week.store.exists(TEN_USERS, "recommendations")
 
 
+@pytest.mark.slow
 def test_a_rollout_that_started_after_the_lists_were_staged_is_not_published_over(ten_users):
     week = stage(ten_users, None)
     started(ten_users)
@@ -42,6 +43,7 @@ def test_a_rollout_that_started_after_the_lists_were_staged_is_not_published_ove
         publish_staged(week, AT)
 
 
+@pytest.mark.slow
 def test_lists_of_the_present_share_go_live_and_the_ledger_says_which(ten_users):
     started(ten_users)
     week = stage(ten_users, 0.25)
@@ -52,6 +54,7 @@ def test_lists_of_the_present_share_go_live_and_the_ledger_says_which(ten_users)
     assert (published["run_id"], published["ledger_share"]) == ("r2", 0.25)
 
 
+@pytest.mark.slow
 def test_while_an_experiment_runs_its_lists_go_live_whatever_the_rollout_says(ten_users):
     started(ten_users)
     plan_experiment(ten_users, "2026-06-01")
@@ -59,6 +62,7 @@ def test_while_an_experiment_runs_its_lists_go_live_whatever_the_rollout_says(te
     assert publish_staged(week, AT).state.run_id == "r2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.25, 1 / 3, 0.0, 1.0])
 def test_a_share_is_read_back_as_it_was_written(ten_users, share):
     started(ten_users, share=share)
@@ -91,6 +95,7 @@ def test_an_old_week_does_not_go_live_over_a_later_one_unless_a_person_says_so(t
     assert publish_staged(week, AT, back_in_time=True).state.run_id == "old_again"
 
 
+@pytest.mark.slow
 def test_an_old_week_does_not_go_live_over_a_later_one_whose_publish_was_interrupted(ten_users, monkeypatch):
     week = interrupted(ten_users, None, monkeypatch)
     with pytest.raises(PublishRefused, match=f"week {TEN_USERS} was published already"):
@@ -99,6 +104,7 @@ def test_an_old_week_does_not_go_live_over_a_later_one_whose_publish_was_interru
     assert week.store.exists(TEN_USERS, "recommendations")
 
 
+@pytest.mark.slow
 def test_back_in_time_does_not_lead_around_the_rollout(ten_users):
     week = _published_later(ten_users)
     started(ten_users)
@@ -106,6 +112,7 @@ def test_back_in_time_does_not_lead_around_the_rollout(ten_users):
         publish_staged(week, AT, back_in_time=True)
 
 
+@pytest.mark.slow
 def test_the_vectors_of_an_old_week_stand_aside_like_its_table(ten_users):
     week = _published_later(ten_users)
     decision = {"policy": "hybrid", "promoted": True, "alpha": 0.5, "reason": "passed", "max_steps": 1}

@@ -20,6 +20,8 @@ from gnn_core.publishing.state import ROLLBACK as PUT_BACK
 from tests.assets.rollout_world import moment, move
 from tests.fixtures.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = "2026-02-23"
 
 

@@ -25,6 +25,8 @@ from tests.assets.rollout_world import (
 from tests.core.publishing.world import AT, as_table, good_rows
 from tests.fixtures.ten_users import TEN_USERS
 
+pytestmark = pytest.mark.slow
+
 LAST_WEEK = "2026-05-18"
 
 

@@ -61,6 +61,7 @@ def _frame(draws, run, with_history):
     return outcomes, dataclasses.replace(outcomes, users=past)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuped", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_simulated_procedure_is_the_real_one(cuped):
     chosen = settings(cuped=cuped)

@@ -16,6 +16,8 @@ from gnn_core.publishing.schema import live_table, wide_view
 from gnn_core.publishing.state import live_state, read_ledger
 from tests.core.publishing.world import AT, WEEK, as_table, change, fill, good_rows, make_settings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = make_settings()
 WHEN = pytest.mark.parametrize(
     "after",
