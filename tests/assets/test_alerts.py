@@ -90,6 +90,7 @@ def told(ten_users, webhook, mail):
     return ten_users
 
 
+@pytest.mark.slow
 def test_a_bad_price_is_told_once_to_both_channels_with_all_that_somebody_needs(told, webhook, mail, tmp_path):
     definitions = dg.Definitions.merge(build_defs(told.environment), dg.Definitions(jobs=[AUDITED]))
     (tmp_path / "dagster").mkdir()

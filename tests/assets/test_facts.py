@@ -58,6 +58,7 @@ def run(store, week):
     return made.metadata["how"].value, check
 
 
+@pytest.mark.slow
 def test_weeks_merge_and_a_month_begins_anew_and_agrees(store):
     said = {week: run(store, week) for week in WEEKS}
     assert said[WEEKS[0]][0] == "rebuilt: 2026-02-09 has no facts"

@@ -82,6 +82,7 @@ def _published_later(store):
     return stage(store, None, "old_again", OLD)
 
 
+@pytest.mark.slow
 def test_an_old_week_does_not_go_live_over_a_later_one_unless_a_person_says_so(ten_users):
     week = _published_later(ten_users)
     before = ten_users.live

@@ -270,6 +270,7 @@ def test_a_guard_made_for_a_large_loss_shows_one_sooner(harm, enough):
     assert states == [NO_DATA, RED]
 
 
+@pytest.mark.slow
 def test_the_click_guard_keeps_its_word_over_many_readings():
     # 14 daily readings of two equal groups: it turns red in far fewer than one of twenty.
     import numpy as np

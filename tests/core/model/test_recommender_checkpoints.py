@@ -60,6 +60,7 @@ def test_a_resumed_run_remembers_its_best_state_and_patience(tmp_path):
     assert to_bytes(resumed.to_checkpoint()) == to_bytes(whole.to_checkpoint())
 
 
+@pytest.mark.slow
 def test_a_run_on_other_data_does_not_resume_anothers_state(tmp_path):
     fitted(checkpoint_dir=tmp_path)
     steps: list[int] = []

@@ -69,6 +69,7 @@ def test_at_a_tie_it_is_what_ranks_earlier_choices_highest_and_so_without_a_vali
     assert alone.worth == {}
 
 
+@pytest.mark.slow
 def test_what_was_tried_before_does_not_move_the_gradient_steps():
     tried = fit(max_steps=4, validator=worth_of(dict.fromkeys(ALL, 0.1) | {SMOOTH: 0.3}))
     alone = fit(max_steps=4, start=SMOOTH)

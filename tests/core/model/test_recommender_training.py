@@ -112,6 +112,7 @@ def test_events_that_all_weigh_nothing_are_refused():
         GraphRecommender(dataclasses.replace(base, graph=graph)).fit(train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["light", "gat"])
 def test_one_thread_or_two_end_in_the_same_bytes(variant):
     before = torch.get_num_threads()

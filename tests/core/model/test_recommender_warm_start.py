@@ -74,6 +74,7 @@ def test_a_warm_start_from_another_kind_of_model_is_refused():
         fitted(model={"encoder": "sage"}, warm_start=fitted(max_steps=0).to_checkpoint())
 
 
+@pytest.mark.slow
 def test_warm_starts_can_be_switched_off():
     week1 = fitted(max_steps=8).to_checkpoint()
     cold = fitted(training={"keep_embeddings_warm": False}, max_steps=0, warm_start=week1)

@@ -94,6 +94,7 @@ def test_batches_that_cannot_be_dealt_out_evenly_are_refused_by_the_settings_nam
         small_settings(training={"processes": 2})
 
 
+@pytest.mark.slow
 def test_a_step_of_two_batches_goes_along_the_mean_of_their_gradients(monkeypatch):
     """Batches are numbered through, so step 1 of two batches has the second and third batch of steps of one."""
     taken: list[torch.Tensor] = []
