@@ -30,6 +30,8 @@ from gnn_core.errors import ConfigError
 from tests.fixtures.chart import helm_values, launcher_config
 from tests.fixtures.kubernetes_versions import VERSIONS
 
+pytestmark = pytest.mark.slow
+
 IMAGE = "registry.example/gnn:1"
 TRAINING = {"gnn_checkpoint", "promoted_model"}
 GPU = "nvidia.com/gpu"
