@@ -201,29 +201,23 @@ def test_the_sensor_asks_once_for_a_complete_state_and_again_for_the_next(store)
         assert "has read the data" in ask(platform, instance, third.cursor).skip_message
 
 
-def test_a_warehouse_that_a_run_holds_is_asked_again_and_the_cursor_stays(store, monkeypatch):
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        (WarehouseBusyError("held"), "A run holds the warehouse; asked again at the next look."),
+        (UntrackedRowsError("it is a view"), "The schedule alone starts the week. it is a view"),
+    ],
+)
+def test_marks_that_cannot_be_read_start_nothing_and_the_cursor_stays(store, monkeypatch, refusal, says):
     from gnn_assets import sensors
 
-    def busy(*_):
-        raise WarehouseBusyError("held")
+    def refused(*_):
+        raise refusal
 
-    monkeypatch.setattr(sensors, "read_marks", busy)
+    monkeypatch.setattr(sensors, "read_marks", refused)
     with DagsterInstance.ephemeral() as instance:
         answer = ask(build_defs(store.environment), instance, "{}")
-    assert "holds the warehouse" in answer.skip_message
-    assert answer.cursor in (None, "{}")
-
-
-def test_a_source_that_is_a_view_leaves_the_week_to_the_schedule_and_says_so(store, monkeypatch):
-    from gnn_assets import sensors
-
-    def untracked(*_):
-        raise UntrackedRowsError("mark of source.events: it is a view")
-
-    monkeypatch.setattr(sensors, "read_marks", untracked)
-    with DagsterInstance.ephemeral() as instance:
-        answer = ask(build_defs(store.environment), instance, "{}")
-    assert answer.skip_message == "The schedule alone starts the week. mark of source.events: it is a view"
+    assert answer.skip_message == says
     assert answer.cursor in (None, "{}")
 
 
