@@ -8,6 +8,7 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 from dagster._config import validate_config
 from dagster._core.instance.config import dagster_instance_config_schema
 
@@ -15,6 +16,7 @@ from gnn_assets.environment import PROJECT
 from gnn_core.config import load_settings
 from tests.fixtures.chart import containerfile, helm_values, instance_settings, launcher_config, manifests
 from tests.fixtures.kubernetes_versions import VERSIONS
+from tests.k8s.raising import overlays
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -39,6 +41,20 @@ def test_values_config_and_manifests_name_the_same_things():
     named = {settings.step_service_account, *(p.service_account for p in settings.pods.values() if p.service_account)}
     assert named <= accounts
     assert re.search(rf"USER {launcher['security_context']['runAsUser']}\b", containerfile())
+
+
+@pytest.mark.parametrize("environment", ["production", "starving"])
+def test_the_cluster_of_the_tests_runs_what_production_ships(environment, tmp_path):
+    """Its config is made of the shipped one, so a key of any kind there must survive the way through a file."""
+    written = tmp_path / "overlay.yaml"
+    written.write_text(yaml.safe_dump(overlays("gnn-test")[environment]))
+    shipped = PROJECT / "configs" / "production.yaml"
+    base = PROJECT / "configs" / "gnn_config.yaml"
+    made, production = load_settings(base, [written]), load_settings(base, [shipped])
+    assert made.sources == production.sources
+    assert made.alerts == production.alerts
+    assert made.kubernetes.steps_in_pods
+    assert made.kubernetes.namespace == "gnn-test"
 
 
 def test_the_image_keeps_bytecode_of_its_code_and_of_python_itself():

@@ -7,7 +7,6 @@ such (cluster.py), or talking to what was raised (stack.py).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -306,4 +305,4 @@ def _laid_over(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for layer in layers:
         for section, values in layer.items():
             merged[section] = {**merged.get(section, {}), **values}
-    return json.loads(json.dumps(merged, default=list))
+    return merged
