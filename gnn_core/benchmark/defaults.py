@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gnn_core.benchmark.figures import HISTORY_PEERS
-from gnn_core.benchmark.published import REFIT
 from gnn_core.benchmark.spec import COLD, LAST, SPLIT, WARM, kind_of
 from gnn_core.benchmark.targets import DOT
 from gnn_core.benchmark.variants import GRAPH, SIMPLE, SQL, expanded
@@ -25,8 +24,6 @@ DEFAULT_MODELS: Mapping[str, tuple[str, ...]] = {
 }
 """By kind of protocol. A split is published together with other models' figures on it, and its target is one inner
 product's."""
-REFITTED = (DOT, GRAPH)
-"""Of the protocol that fits again on the validation items: the targets' models."""
 
 
 def models_for(store: str, source: Path) -> tuple[str, ...]:
@@ -35,6 +32,4 @@ def models_for(store: str, source: Path) -> tuple[str, ...]:
     Raises:
         DataError: the folder has no such data set.
     """
-    if store.endswith(REFIT):
-        return REFITTED
     return expanded(DEFAULT_MODELS[kind_of(store, source)])

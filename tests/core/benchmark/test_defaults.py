@@ -35,6 +35,10 @@ def test_every_peer_stands_in_the_tables_where_it_can_tell_something(folder: Pat
     assert not warm & {"smoother", "ridge", "conditional_logit", "hetero_gat"}, "what they read is the same for all"
 
 
+def test_opponents_may_train_on_the_validation_items_where_the_graph_does(folder: Path) -> None:
+    assert models_for("sports_last_item_refit", folder) == models_for("sports_last_item", folder)
+
+
 def test_what_the_targets_are_about_is_always_there(folder: Path) -> None:
     for target in VALUES:
         assert target.model in models_for(target.cell, folder), target
