@@ -1,6 +1,7 @@
 """promoted_model → recommendation_candidates → recommendations: refitted at the as-of date, staged, audited, moved."""
 
 import datetime as dt
+from functools import partial
 
 import dagster as dg
 import pandas as pd
@@ -41,7 +42,8 @@ def publish_staged(week: Week, published_at: dt.datetime, *, back_in_time: bool 
             f"all the same: `gnn publish --week {week.key} --back-in-time`"
         )
     # It is read from now on, whatever week it was made for.
-    _refuse_other_share(week, later or week.key, staged["table"], share)
+    share_is_the_present_one = partial(_refuse_other_share, week, later or week.key, staged["table"], share)
+    share_is_the_present_one()
     result = publisher.publish(
         week.publisher,
         TableName.parse(staged["table"]),
@@ -50,13 +52,14 @@ def publish_staged(week: Week, published_at: dt.datetime, *, back_in_time: bool 
         expected_digest=staged["digest"],
         at=published_at,
         note=share_note(share),
+        last_look=share_is_the_present_one,
     )
     write_published(week, result.state, share)
     return result
 
 
 def _refuse_other_share(week: Week, newest: str, table: str, staged: float | None) -> None:
-    """Between staging and here somebody may have moved the rollout; a rollback least of all may be published over."""
+    """Since staging somebody may have moved the rollout; a rollback least of all may be published over."""
     moves = read_moves(week.publisher, week.settings)
     now = governing_share(moves, week.settings.experiment, as_of(newest))
     if now == staged:

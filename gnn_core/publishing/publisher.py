@@ -4,7 +4,8 @@ What belongs here: the order of steps, so that a crash between any two of them l
 whole. What does not: the steps (moves.py), the rules (audit.py), the ledger (state.py).
 
 publish   digest of staging → audit of staging → copy to serving.<table>__v_<run> → its digest is the audited one
-          → move of the copy to the live table → digest of the live table → wide view → ledger → drop old versions.
+          → the caller's last look → move of the copy to the live table → digest of the live table → wide view → ledger
+          → drop old versions.
 The kept copy is what moves, not the staging table: nobody can change the rows between the audit and the move, and a
 run id, once published, means the same rows for ever. Every step may be repeated, so a second publish completes a
 broken one.
@@ -19,6 +20,7 @@ sets.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -86,6 +88,7 @@ def publish(
     expected_digest: str | None,
     at: dt.datetime,
     note: str = "",
+    last_look: Callable[[], None] = lambda: None,
 ) -> PublishResult:
     """Audit the staging table again, here and now, and move it to the live table if every rule holds.
 
@@ -94,9 +97,11 @@ def publish(
         expected_digest: what the caller saw when it staged; None when it has none.
         at: when this publish happens, with a time zone; written to the ledger.
         note: written to the ledger beside it.
+        last_look: called once everything is ready to move; raises PublishRefused where it may not move any more. The
+            audit and the copy before it take minutes on a large table, in which a person may have decided otherwise.
     Raises:
-        PublishRefused: a rule fails, the digest is not the expected one, or the run id was published with other rows.
-            The live table has not moved.
+        PublishRefused: a rule fails, the digest is not the expected one, the run id was published with other rows, or
+            the last look forbids it. The live table has not moved.
         WarehouseError: a step failed; the live table is whole, old or new, and publishing again completes the work.
     """
     require_moment(at)
@@ -117,6 +122,7 @@ def publish(
         repair_ledger(warehouse, settings, before, at=at)
     version = keep_version(warehouse, staging, run_id, digest, settings, before)
     expected = (run_id, digest)
+    last_look()
     state, moved = go_live(
         warehouse, version, settings, PUBLISH, expected, before, at=at, staging=str(staging), note=note
     )

@@ -10,6 +10,7 @@ from gnn_assets.definitions import build_defs
 from gnn_core.errors import PublishRefused
 from gnn_core.experiment.rollout import ROLLBACK, STEP
 from gnn_core.io.artifacts import json_bytes
+from gnn_core.publishing import moves, publisher
 from gnn_core.publishing.shares import live_share, share_note
 from gnn_core.publishing.state import read_ledger
 from tests.assets.rollout_world import interrupted, move, plan_experiment, stage, started
@@ -33,6 +34,26 @@ def test_lists_of_a_share_that_was_left_meanwhile_do_not_go_live(ten_users, acti
     assert "Run the job `republish` for the week of 2026-05-25" in str(refused.value)
     assert ten_users.live == before
     assert not week.store.exists(TEN_USERS, "recommendations")
+
+
+@pytest.mark.slow
+def test_a_rollback_while_the_publisher_audits_is_not_published_over(ten_users, monkeypatch):
+    started(ten_users)
+    week = stage(ten_users, 0.25)
+    before = ten_users.live
+
+    def keep_version(*args):
+        move(ten_users, 2, "2026-06-01T05:00", ROLLBACK, 0.25, 0.0)
+        return moves.keep_version(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher, "keep_version", keep_version)
+        with pytest.raises(PublishRefused, match="under 25%, and the rollout now stands at 0%"):
+            publish_staged(week, AT)
+    assert ten_users.live == before
+    assert not week.store.exists(TEN_USERS, "recommendations")
+    # Nothing of the attempt is in the way of the table that follows the rollback.
+    assert publish_staged(stage(ten_users, 0.0, "r3"), AT).dropped == ("serving.recommendations__v_r2",)
 
 
 @pytest.mark.slow
