@@ -72,10 +72,12 @@ class CellFigures:
     """By (group, model, metric)."""
     lifts: dict[tuple[str, str, str, str], Lift]
     """By (group, model, reference, metric)."""
+    intervals: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """By (model, metric), of all users: percentile interval of the mean, users resampled."""
     of_all: dict[str, float] = field(default_factory=dict)
     """By model: Recall@10 with the unreachable positives and users in the denominator too, mean over seeds."""
-    by_seed: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """By model: the primary metric's mean of each seed, in the order of `seeds`."""
+    seed_means: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    """By (model, metric): the mean of each seed, in the order of `seeds`; empty where cells are pooled."""
     stands_for: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By stand-in: which model it was in each seed."""
     lacking: tuple[str, ...] = ()
@@ -86,9 +88,13 @@ class CellFigures:
         """The primary metric."""
         return primary(self.kind)
 
+    def by_seed(self, model: str) -> tuple[float, ...]:
+        """The primary metric's mean of each seed."""
+        return self.seed_means.get((model, self.metric), ())
+
     def seed_lifts(self, model: str, reference: str) -> tuple[float, ...]:
         """Lift of each seed by itself; empty when a seed's reference is 0."""
-        pairs = list(zip(self.by_seed[model], self.by_seed[reference], strict=True))
+        pairs = list(zip(self.by_seed(model), self.by_seed(reference), strict=True))
         return tuple(m / r - 1 for m, r in pairs) if all(r > 0 for _, r in pairs) else ()
 
 
@@ -159,7 +165,7 @@ class _Table:
     values: NDArray[np.float64]
     """(N, models, METRICS)"""
     of_all: dict[str, float]
-    by_seed: dict[str, tuple[float, ...]]
+    seed_means: dict[tuple[str, str], tuple[float, ...]]
     stands_for: dict[str, tuple[str, ...]]
     lacking: tuple[str, ...]
 
@@ -186,7 +192,7 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
         name: tuple(_best(part, options) for part in parts)
         for name, options in chosen.items()
         # The best of those that happen to be there would be a weaker opponent than it is called.
-        if any(m in models for m in options) and all(m in models for m in options if m in known)
+        if options and all(m in models for m in options)
     }
     names = (*models, *stands_for)
     keys, tiers, values, of_all = [], [], [], []
@@ -209,7 +215,6 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
     mean = np.zeros((len(user_N), *stacked.shape[1:]))
     np.add.at(mean, place_N, stacked)
     mean /= count[:, None, None]
-    metric = METRICS.index(primary(specs[0].kind))
     return _Table(
         cell=cell,
         kind=specs[0].kind,
@@ -221,7 +226,11 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
         tier_N=tier_N,
         values=mean,
         of_all={name: float(np.mean([row[i] for row in of_all])) for i, name in enumerate(names)},
-        by_seed={name: tuple(float(v[:, i, metric].mean()) for v in values) for i, name in enumerate(names)},
+        seed_means={
+            (name, metric): tuple(float(v[:, i, j].mean()) for v in values)
+            for i, name in enumerate(names)
+            for j, metric in enumerate(METRICS)
+        },
         stands_for=stands_for,
         lacking=tuple(m for m in known if m not in models),
     )
@@ -271,7 +280,7 @@ def _pooled(tables: Sequence[_Table], settings: EvaluationSettings) -> CellFigur
         tier_N=np.full(len(user_N), ALL),
         values=values,
         of_all={},
-        by_seed={},
+        seed_means={},
         stands_for={},
         lacking=(),
     )
@@ -282,12 +291,16 @@ def _compared(table: _Table, groups: Mapping[str, NDArray[np.bool_]], settings: 
     _, code_N = np.unique(table.user_N, return_inverse=True)
     n_M = len(METRICS)
     means, lifts, n_users = {}, {}, {}
+    intervals: dict[tuple[str, str], tuple[float, float]] = {}
     references = [r for r in REFERENCES if r in table.models]
     for group, rows in groups.items():
         values_NC = table.values[rows].reshape(int(rows.sum()), -1)
-        sums_UC = sum_by_user(values_NC, code_N[rows])
+        counted_NC = np.concatenate([values_NC, np.ones((len(values_NC), 1))], axis=1)
+        sums_UC = sum_by_user(counted_NC, code_N[rows])
         sums_DC = resampled_sums(sums_UC, draws=settings.bootstrap_draws, seed=settings.seed)
         n_users[group] = len(sums_UC)
+        if group == ALL:
+            intervals = _intervals(sums_DC, table.models, settings.confidence)
         for i, model in enumerate(table.models):
             for j, metric in enumerate(METRICS):
                 column = i * n_M + j
@@ -312,11 +325,22 @@ def _compared(table: _Table, groups: Mapping[str, NDArray[np.bool_]], settings: 
         n_users,
         means,
         lifts,
+        intervals,
         table.of_all,
-        table.by_seed,
+        table.seed_means,
         table.stands_for,
         table.lacking,
     )
+
+
+def _intervals(
+    sums_DC: NDArray[np.float64], models: Sequence[str], confidence: float
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """By (model, metric): percentile interval of the mean over rows. The last column counts the rows of each draw."""
+    tail = 100 * (1 - confidence) / 2
+    low_C, high_C = np.percentile(sums_DC[:, :-1] / sums_DC[:, -1:], [tail, 100 - tail], axis=0)
+    names = [(model, metric) for model in models for metric in METRICS]
+    return {name: (float(low), float(high)) for name, low, high in zip(names, low_C, high_C, strict=True)}
 
 
 def _same(model: str, reference: str, table: _Table) -> bool:

@@ -15,8 +15,8 @@ from gnn_core.benchmark.figures import METRICS, CellFigures, Figures
 def as_json(figures: Figures, made: Made) -> dict[str, Any]:
     """Everything, for programs. Keys:
 
-    cells → cell → seeds, n_users by group, `stands_for`, `lacking`, models → model → metrics by group,
-    `recall_10_of_all`, `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by
+    cells → cell → seeds, n_users by group, `stands_for`, `lacking`, models → model → metrics by group, their
+    `intervals` (all users), `recall_10_of_all`, `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by
     reference, and `runs`: one entry a seed with costs, choices, windows and the collapse report. `pooled` likewise;
     `shuffled` → cell.
     failures: store, share, seed, model and the reason why there is no result.
@@ -45,8 +45,9 @@ def _cell_json(
                 lifts.setdefault(group, {}).setdefault(reference, {})[metric] = lift.as_json()
         models[model] = {
             "metrics": {g: {m: cell.means[g, model, m] for m in METRICS} for g in cell.n_users},
+            "intervals": {m: list(cell.intervals[model, m]) for m in METRICS},
             "recall_10_of_all": cell.of_all.get(model),
-            "by_seed": list(cell.by_seed.get(model, ())),
+            "by_seed": list(cell.by_seed(model)),
             "lifts": lifts,
             "p_holm": {r: p for (c, m, r), p in p_holm.items() if (c, m) == (cell.cell, model)},
             "runs": runs.get((cell.cell, model), []),

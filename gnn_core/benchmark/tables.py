@@ -91,7 +91,7 @@ def quality_table(cell: CellFigures, figures: Figures, group: str = ALL) -> Tabl
     )
     title = cell.cell if group == ALL else f"{cell.cell}, {group} users"
     seeds = f"{len(cell.seeds)} seed{'s' if len(cell.seeds) != 1 else ''}"
-    spread = _spread(cell) if group == ALL and cell.by_seed and len(cell.seeds) > 1 else ""
+    spread = _spread(cell) if group == ALL and cell.seed_means and len(cell.seeds) > 1 else ""
     left_out = f" Left out, since a seed is missing: {', '.join(map(label, cell.lacking))}." if cell.lacking else ""
     note = (
         f"{cell.n_users[group]:,d} users, {seeds}; lifts of {_head(cell.metric)}. {stands}.{of_all}{spread}{left_out}"
@@ -190,7 +190,7 @@ def lift_text(lift: Lift | None) -> str:
 
 
 def _spread(cell: CellFigures) -> str:
-    shown = (f"{label(m)} {' '.join(f'{v:.4f}' for v in cell.by_seed[m])}" for m in cell.models if m not in _NAMES)
+    shown = (f"{label(m)} {' '.join(f'{v:.4f}' for v in cell.by_seed(m))}" for m in cell.models if m not in _NAMES)
     return f" {_head(cell.metric)} by seed: {'; '.join(shown)}."
 
 

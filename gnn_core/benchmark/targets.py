@@ -199,10 +199,12 @@ def _value_row(figures: Figures, target: ValueTarget) -> Row:
     if cell is None or (ALL, target.model, target.metric) not in cell.means:
         return Row(*words, _lacking(cell, target.model), NOT_RUN)
     mean = cell.means[ALL, target.model, target.metric]
-    seeds = cell.by_seed[target.model] if target.metric == cell.metric else ()
+    low, high = cell.intervals[target.model, target.metric]
+    seeds = cell.seed_means[target.model, target.metric]
     said = GOAL if _reaches(mean, target.goal) else MUST if _reaches(mean, target.must) else MISSED
     spread = f"; seeds {' '.join(f'{s:.4f}' for s in seeds)}" if len(seeds) > 1 else ""
-    return Row(*words, f"{mean:.4f}{spread}{_few(cell.seeds)}", said, mean, seeds=seeds)
+    reached = f"{mean:.4f} [{low:.4f}, {high:.4f}]{spread}{_few(cell.seeds)}"
+    return Row(*words, reached, said, mean, low, high, seeds)
 
 
 def _null_row(found: Mapping[str, Any] | None) -> Row:

@@ -44,7 +44,7 @@ def test_it_plans_runs_writes_and_resumes(folder: Path) -> None:
     assert "tiny_last_item seed 0 item_knn" in text
     content = json.loads((folder / "b.json").read_text())
     found = content["cells"]["tiny_last_item"]["models"]
-    assert set(found) == {"popularity", "item_knn", "best_peer"}
+    assert set(found) == {"popularity", "item_knn"}
     assert found["item_knn"]["lifts"]["all"]["popularity"]["hit_rate_10"]["n_users"] == len(SEQUENCES)
     assert {row["verdict"] for row in content["targets"]} == {"not run"}
     text = (folder / "b.md").read_text()
