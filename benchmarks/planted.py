@@ -13,8 +13,9 @@ import hashlib
 import json
 import math
 import multiprocessing
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ from gnn_core.stores.staging import RECIPES, stage_table
 from gnn_core.stores.week import WeekTables
 
 CONFIG = Path(__file__).parents[1] / "configs" / "gnn_config.yaml"
+SECTIONS = (
+    *("sources", "eligibility", "split", "graph", "paths", "history", "model", "training", "baseline", "evaluation"),
+    *("hybrid", "scoring", "gate1"),
+)
+"""Settings that a verdict can depend on; those of the peers are not among them, since gate 1 knows SQL alone."""
+SECONDS = 40.0
+"""Guess for a store that was not judged before."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,8 @@ def _trial(world: World, size: StoreSize, seed: int, overrides: dict[str, Any]) 
 
 def _key(world: World, size: StoreSize, overrides: dict[str, Any]) -> str:
     code = [code_digest(start=f"gnn_core.{module}") for module in ("program.offline", "simulate", "stores.staging")]
-    told = json.dumps([repr(world), repr(size), overrides, CONFIG.read_text(), *code], sort_keys=True)
+    settings = settings_for(size, 0, overrides).fingerprint(*SECTIONS)
+    told = json.dumps([repr(world), repr(size), settings, *code], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -169,6 +178,13 @@ def _kept(keep: Path | None, key: str) -> dict[int, Trial]:
         return {}
     rows = [json.loads(line) for line in keep.read_text().splitlines()]
     return {row["seed"]: Trial(**{k: v for k, v in row.items() if k != "key"}) for row in rows if row["key"] == key}
+
+
+def planned(kept: Mapping[int, Trial], seeds: int) -> str:
+    """How many stores of a world are missing, and about how long they take, by those that are there."""
+    missing = [seed for seed in range(seeds) if seed not in kept]
+    each = statistics.fmean(t.seconds for t in kept.values()) if kept else SECONDS
+    return f"  {len(missing)} of {seeds} are missing, about {len(missing) * each / 60:.0f} min of a processor"
 
 
 def summary(world: World, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -203,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1, help="stores judged side by side")
     parser.add_argument("--keep", type=Path, help="file of judged trials, to go on where a run was stopped")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plan", action="store_true", help="only say how many are missing and how long they take")
     options = parser.parse_args(arguments)
     worlds = {"null": World.planted_null(), "structure": World.planted_structure(options.lift)}
     found = []
@@ -212,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{world.name}, size {options.size}, {options.seeds} seeds ({dt.date.fromisoformat(str(STORE_END))}):"
             )
             overrides = {"training": {"max_steps": options.max_steps}}
+            if options.plan:
+                print(planned(_kept(options.keep, _key(world, size_of(options.size), overrides)), options.seeds))
+                continue
             trials = run(
                 world,
                 size_of(options.size),
@@ -227,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"[{row['low']:.1%}, {row['high']:.1%}], mean lift {_shown(row['mean_lift'])}, promoted {row['promoted']}, "
             f"{row['seconds']:.0f} s"
         )
-    if options.json:
+    if options.json and found:
         options.json.write_text(json.dumps(found, indent=1))
 
 

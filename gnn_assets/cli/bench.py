@@ -17,13 +17,13 @@ from rich.table import Table as RichTable
 from gnn_assets.cli.telling import write_json
 from gnn_assets.environment import PROJECT, Environment, git_commit
 from gnn_core.benchmark.cells import Bench, Cell, Made, Plan
-from gnn_core.benchmark.defaults import models_for
+from gnn_core.benchmark.defaults import SHUFFLED, SHUFFLED_COLD, models_for
 from gnn_core.benchmark.figures import CLAIM_DRAWS, build_figures
 from gnn_core.benchmark.figures_json import as_json
 from gnn_core.benchmark.results import Results
 from gnn_core.benchmark.spec import COLD, COLD_SHARES, DEFAULT_STORES, Spec, kind_of, specs
 from gnn_core.benchmark.tables import Table, markdown, report_tables
-from gnn_core.benchmark.targets import GOAL, MISSED, MUST, judged_targets
+from gnn_core.benchmark.targets import GOAL, MISSED, MUST, NULL_SEEDS, judged_targets
 from gnn_core.benchmark.variants import expanded
 from gnn_core.config import EvaluationSettings
 from gnn_core.errors import ConfigError, DataError
@@ -58,6 +58,7 @@ def quality(
     seeds: int | None,
     quick: bool,
     shuffle: bool,
+    whole: bool,
     plan_only: bool,
     stored: bool,
     json_file: Path | None,
@@ -69,6 +70,10 @@ def quality(
     folder = source or PROJECT.parent / "shared" / "data"
     if not folder.is_dir():
         raise DataError(f"folder {folder} does not exist; name the folder of the data sets with --from")
+    if whole and (stores or models or colds or quick or shuffle or stored or planted_file):
+        raise ConfigError(
+            "--whole is everything behind the targets; it goes with --from, --seeds, --plan and files alone"
+        )
     null = _planted_null(planted_file)
     overlays: list[Path | Mapping[str, Any]] = [where.config_dir / f"{where.name}.yaml"]
     if quick:
@@ -78,7 +83,9 @@ def quality(
             "Quick mode: a smaller model, ten training steps. It shows that everything runs; it supports no claim."
         )
     config = where.config_dir / "gnn_config.yaml"
-    bench = Bench(folder, config, Results(where.state_dir / "bench"), tuple(overlays))
+    # Apart, since what the quick mode's smaller models take says nothing of the seconds of a whole run.
+    results = Results(where.state_dir / "bench" / "quick" if quick else where.state_dir / "bench")
+    bench = Bench(folder, config, results, tuple(overlays))
     chosen = stores or _offered(folder, console)
     named = {store: _models(store, folder, models, quick=quick) for store in chosen}
     shares = colds or COLD_SHARES
@@ -90,11 +97,23 @@ def quality(
     plan = Plan(
         tuple(cell for store in chosen for cell in bench.plan(drawn(store, shuffled=shuffle), named[store]).cells)
     )
+    if whole:
+        plan = Plan(plan.cells + _shuffled(bench, chosen, folder).cells)
     _announce(plan, console)
+    kept = where.state_dir / "bench" / "planted_null.jsonl"
+    nulls = ["--world", "null", "--seeds", str(NULL_SEEDS), "--keep", str(kept)]
+    if whole and plan_only:
+        planted([*nulls, "--plan"])
     if plan_only:
         return
     made = bench.stored(plan) if stored else bench.run(plan, Progress(console, len(plan.to_make)))
-    if not shuffle:
+    if whole:
+        written = kept.with_suffix(".json")
+        if planted([*nulls, "--json", str(written)]):
+            raise DataError("the planted null did not end; the lines above say why. What is judged is kept")
+        null = _planted_null(written)
+        made.results.update(bench.stored(plan).results)
+    elif not shuffle:
         # Shuffled stores that were run before, with the same code and settings, complete the table.
         for store, names in named.items():
             made.results.update(bench.stored(bench.plan(drawn(store, shuffled=True), names)).results)
@@ -183,6 +202,13 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _shuffled(bench: Bench, stores: Sequence[str], folder: Path) -> Plan:
+    """Users' events exchanged, on the stores where owners are hidden."""
+    cold = [store for store in stores if kind_of(store, folder) == COLD]
+    drawn = specs(cold, folder, colds=(SHUFFLED_COLD,), seeds=SEEDS, shuffled=True) if cold else []
+    return bench.plan(drawn, expanded(SHUFFLED))
 
 
 def _models(store: str, folder: Path, models: Sequence[str], *, quick: bool) -> tuple[str, ...]:

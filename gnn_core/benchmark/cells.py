@@ -19,10 +19,10 @@ import numpy as np
 
 from gnn_core.benchmark.meter import Meter
 from gnn_core.benchmark.ranking_run import RankingRun
-from gnn_core.benchmark.results import CellResult, Results, cell_key, code_digest, estimate
+from gnn_core.benchmark.results import CellResult, Results, cell_key, code_digests, estimate
 from gnn_core.benchmark.spec import COLD, LAST, SPLIT, Spec, data_digest
 from gnn_core.benchmark.store_run import StoreRun
-from gnn_core.benchmark.variants import SQL_MODELS, changed, variant_of
+from gnn_core.benchmark.variants import SQL_MODELS, changed, grid_of, variant_of
 from gnn_core.config import Settings, load_settings
 from gnn_core.errors import GnnCoreError
 from gnn_core.training.determinism import device_name
@@ -90,8 +90,8 @@ class Bench:
     config: Path
     results: Results
     overlays: tuple[Path | Mapping[str, Any], ...] = ()
-    code: str = field(default_factory=code_digest)
-    """Of the code that was loaded: taken once, since files may change while a long run goes on."""
+    code: Mapping[str, str] = field(default_factory=code_digests)
+    """By model, of the code that was loaded: taken once, since files may change while a long run goes on."""
 
     @property
     def settings(self) -> Settings:
@@ -108,7 +108,8 @@ class Bench:
                 variant = variant_of(model)
                 if variant.base in SQL_MODELS and spec.kind in (LAST, SPLIT):
                     continue
-                key = cell_key(spec, model, variant.base, changed(settings, variant.changes), data[spec], self.code)
+                varied, base = changed(settings, variant.changes), variant.base
+                key = cell_key(spec, model, base, varied, data[spec], self.code[base], grid_of(base, spec))
                 seconds = estimate(spec, model, variant.base, known)
                 cells.append(Cell(spec, model, key, seconds, self.results.has(spec, model, key)))
         return Plan(tuple(cells))
@@ -163,7 +164,7 @@ class Bench:
     def _strengths(self, run: StoreRun) -> dict[str, float]:
         """Chosen once a spec, and kept, since every peer needs them."""
         data = data_digest(run.spec, self.source)
-        key = cell_key(run.spec, STRENGTHS, "smoother", self.settings, data, self.code)
+        key = cell_key(run.spec, STRENGTHS, "smoother", self.settings, data, self.code["smoother"])
         if not self.results.has(run.spec, STRENGTHS, key):
             with Meter() as meter:
                 chosen = run.choose_smoother()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gnn_core.benchmark.cells import Made
 from gnn_core.benchmark.results import CellResult
-from gnn_core.benchmark.spec import COLD, LAST, SPLIT, Spec
+from gnn_core.benchmark.spec import COLD, LAST, SPLIT, WARM, Spec
 from gnn_core.benchmark.variants import GRAPH, SIMPLE, SQL, SQL_MODELS
 from gnn_core.config import EvaluationSettings
 from gnn_core.errors import DataError
@@ -34,10 +34,12 @@ METRICS = (
     *(f"ndcg_{k}" for k in NDCGS),
 )
 BEST_SIMPLE, BEST_PEER = "best_simple", "best_peer"
-"""Of SIMPLE, and of HISTORY_PEERS where users have a history, the one with the best validation figure; chosen anew for
-each seed, as SQL's version is."""
+"""Of SIMPLE, and where users have a history of the peers that read it, the one with the best validation figure; chosen
+anew for each seed, as SQL's version is."""
 HISTORY_PEERS = ("item_knn", "ease", "gf_cf", "implicit_als", "implicit_bpr", "light_gcn")
 """What somebody would take from a library for users with a history."""
+WARM_PEERS = ("own_history", *HISTORY_PEERS)
+"""And what they would try first, where products that a user has touched are among the candidates."""
 STAND_INS = (SQL, BEST_SIMPLE, BEST_PEER)
 """Names under which the chosen model of each seed is compared; no models of their own."""
 SQL_INTENT = "sql_v5.17"
@@ -185,8 +187,8 @@ def _table(cell: str, by_spec: Mapping[Spec, Mapping[str, CellResult]]) -> _Tabl
     if not models:
         raise DataError(f"{cell}: no model has a result for each of the seeds {', '.join(str(s.seed) for s in specs)}")
     parts = [{m: by_spec[s][m] for m in models} for s in specs]
-    # Without a history to read, these give the smoother's answer, which is there under its own name.
-    peers = () if specs[0].kind == COLD else HISTORY_PEERS
+    # Without a history to read, they give the smoother's answer, which is there under its own name.
+    peers = {COLD: (), WARM: WARM_PEERS}.get(specs[0].kind, HISTORY_PEERS)
     chosen = {SQL: SQL_MODELS, BEST_SIMPLE: SIMPLE, BEST_PEER: peers}
     stands_for = {
         name: tuple(_best(part, options) for part in parts)

@@ -16,9 +16,9 @@ def as_json(figures: Figures, made: Made) -> dict[str, Any]:
     """Everything, for programs. Keys:
 
     cells → cell → seeds, n_users by group, `stands_for`, `lacking`, models → model → metrics by group, their
-    `intervals` (all users), `recall_10_of_all`, `by_seed` (the primary metric), lifts by group, reference and metric (see Lift), `p_holm` by
-    reference, and `runs`: one entry a seed with costs, choices, windows and the collapse report. `pooled` likewise;
-    `shuffled` → cell.
+    `intervals` (all users), `recall_10_of_all`, `by_seed` (the primary metric), lifts by group, reference and metric
+    (see Lift), `p_holm` by reference, and `runs`: one entry a seed with costs, choices, windows and the collapse
+    report. `pooled` likewise; `shuffled` → cell.
     failures: store, share, seed, model and the reason why there is no result.
     """
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}

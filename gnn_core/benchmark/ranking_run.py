@@ -17,7 +17,7 @@ from gnn_core.benchmark.full_ranking import RankingTask, rank_all, ranking_valid
 from gnn_core.benchmark.published import load_published
 from gnn_core.benchmark.results import CellResult
 from gnn_core.benchmark.spec import FIRST_SEED, Spec
-from gnn_core.benchmark.variants import GRAPH, HISTORY_GRIDS, SQL_MODELS, changed, variant_of
+from gnn_core.benchmark.variants import GRAPH, SQL_MODELS, changed, grid_of, variant_of
 from gnn_core.config import Settings
 from gnn_core.errors import ConfigError
 from gnn_core.model.recommender import GraphRecommender
@@ -74,7 +74,7 @@ class RankingRun:
     def _peer(self, base: str, settings: Settings) -> tuple[Fit, float, Chosen]:
         first, k = self.protocol.validation, self.protocol.k
         best: tuple[float, Mapping[str, Mapping[str, Any]], Recommender] | None = None
-        for point in HISTORY_GRIDS.get(base, ({},)):
+        for point in grid_of(base, self.spec):
             model = make_peer(base, changed(settings, point), self.protocol.eligible_P)
             model.fit(first.train)
             recall = ranking_validator(first, k=k)(model)

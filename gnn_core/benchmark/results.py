@@ -2,8 +2,9 @@
 
 What belongs here: what a result holds, its key, atomic files, known durations. What does not: making them (cells.py).
 
-A key covers everything that a result depends on: spec, model, settings, data files, code. A result under another key is
-never read; it stays on disk, so that a reverted change finds its results again.
+A key covers everything that a result depends on: spec, model, settings, the grid it chose from, data files, code. A
+result under another key is never read; it stays on disk, so that a reverted change finds its results again. Of the
+peers a key covers the one that it is about: a new opponent, or a better one, leaves the others' results alone.
 
 Shape letters: U judged user-windows, N their positives.
 """
@@ -15,7 +16,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from typing import Any
 import numpy as np
 
 from gnn_core.benchmark.spec import Spec
+from gnn_core.benchmark.variants import GRAPH, SQL_MODELS, Grid
 from gnn_core.config import Settings
 from gnn_core.errors import ArtifactError
+from gnn_core.scoring.peers import PEERS
 from gnn_core.snapshot import Int
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +35,11 @@ START = "gnn_core.benchmark.cells"
 CARRIERS = (
     *("config/__init__.py", "config/checks.py", "config/data.py", "config/loader.py", "config/online.py"),
     *("io/duckdb.py", "io/duckdb_file.py", "io/warehouse.py"),
+    *("benchmark/results.py", "benchmark/variants.py", "scoring/peers/__init__.py"),
 )
 """Imported, but they only carry values that have their own place in the key, or rows that arrive or do not."""
+REGISTRY = "scoring/peers/__init__.py"
+"""Where a function `_NAME` makes the peer of that name, importing its file."""
 SQL_OF_NO_RESULT = ("audit/", "experiment/", "publishing/")
 """Folders of sql/ that no result passes through."""
 SECTIONS = (
@@ -41,7 +47,7 @@ SECTIONS = (
     *("hybrid", "scoring"),
 )
 """Settings that a result can depend on, beside the store's profile, which follows from spec, data and code."""
-_UNTRAINED = ("popularity", "smoother", "item_knn", "sql_v5.17", "sql_v5.18")
+_UNTRAINED = ("popularity", "smoother", "own_history", "item_knn", "sql_v5.17", "sql_v5.18")
 """Models that read none of the settings of learning; another training budget leaves their results alone."""
 
 
@@ -65,20 +71,45 @@ class CellResult:
     that trains had; `collapse`."""
 
 
-def code_digest(root: Path = ROOT, start: str = START) -> str:
-    """SHA-256 over the modules that `start` imports, directly or through others of the library, and over the SQL."""
-    files = imported(start, root) - {root / name for name in CARRIERS} | {
-        path for path in (root / "sql").rglob("*.sql") if not _sql_name(path, root).startswith(SQL_OF_NO_RESULT)
-    }
-    sha = hashlib.sha256()
+def code_digests(root: Path = ROOT, start: str = START) -> dict[str, str]:
+    """By model: SHA-256 over the modules that `start` imports, directly or through others of the library, over the SQL,
+    and over what makes that model, where it is a peer.
+    """
+    common = imported(start, root)
+    return {base: code_digest(root, start, base=base, common=common) for base in (GRAPH, *SQL_MODELS, *PEERS)}
+
+
+def code_digest(
+    root: Path = ROOT, start: str = START, *, base: str = GRAPH, common: Collection[Path] | None = None
+) -> str:
+    """`code_digests` of one model; `common` is what `start` imports, where that is known."""
+    makers, modules = _makers(base, root)
+    files = set(imported(start, root) if common is None else common)
+    files |= {path for module in modules for path in imported(module, root)}
+    files -= {root / name for name in CARRIERS}
+    files |= {p for p in (root / "sql").rglob("*.sql") if not _sql_name(p, root).startswith(SQL_OF_NO_RESULT)}
+    sha = hashlib.sha256(makers.encode())
     for path in sorted(files):
         name = path.relative_to(root).as_posix()
         sha.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
 
 
+def _makers(base: str, root: Path) -> tuple[str, list[str]]:
+    """What the registry does to make a peer and the smoother that answers beside it; the modules that it imports."""
+    functions = [
+        node
+        for node in ast.parse((root / REGISTRY).read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name in (f"_{base}", "_smoother")
+    ]
+    modules = [name for function in functions for name in _imports(function)]
+    return "\n".join(ast.unparse(function) for function in functions), modules
+
+
 def imported(start: str, root: Path = ROOT) -> set[Path]:
-    """Files of the library that a module reads in by its import statements, wherever these stand, itself included."""
+    """Files of the library that a module reads in by its import statements, wherever these stand, itself included; but
+    of the registry of peers only those at its top.
+    """
     found: set[Path] = set()
     waiting = [start]
     while waiting:
@@ -86,11 +117,21 @@ def imported(start: str, root: Path = ROOT) -> set[Path]:
         if path is None or path in found:
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        tree = ast.parse(path.read_text())
+        if path == root / REGISTRY:
+            tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
+        waiting += _imports(tree)
+    return found
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    """Names of modules, and of what may be modules, that import statements anywhere in a tree name."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return found
 
 
@@ -107,13 +148,14 @@ def _sql_name(path: Path, root: Path) -> str:
     return path.relative_to(root / "sql").as_posix()
 
 
-def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, code: str) -> str:
+def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, code: str, grid: Grid = ({},)) -> str:
     """Digest of everything that a result depends on.
 
     Args:
         spec, model: the cell; base: the model that a variant varies.
         settings: without the store's profile (which follows from spec, data and code), with the variant's changes.
-        data, code: `data_digest`, `code_digest`.
+        data, code: `data_digest`, `code_digest` of `base`.
+        grid: what it chooses from on validation.
     """
     left_out = ("paths", "history", "model", "training", "hybrid") if base in _UNTRAINED else ()
     sections = [name for name in SECTIONS if name not in left_out]
@@ -121,6 +163,7 @@ def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, c
         "spec": spec.as_json(),
         "model": model,
         "settings": settings.fingerprint(*sections),
+        "grid": grid,
         "data": data,
         "code": code,
     }

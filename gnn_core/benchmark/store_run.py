@@ -21,8 +21,8 @@ import pandas as pd
 from gnn_core.benchmark.collapse import LIST_LENGTH, collapse_report
 from gnn_core.benchmark.results import CellResult
 from gnn_core.benchmark.shuffle import exchanged
-from gnn_core.benchmark.spec import COLD, FIRST_SEED, REBUY, WARM, Spec
-from gnn_core.benchmark.variants import GRAPH, HISTORY_GRIDS, SQL_MODELS, VEHICLE_GRIDS, Variant, changed, variant_of
+from gnn_core.benchmark.spec import FIRST_SEED, REBUY, WARM, Spec
+from gnn_core.benchmark.variants import GRAPH, SQL_MODELS, Variant, changed, grid_of, variant_of
 from gnn_core.config import Settings, load_settings
 from gnn_core.contracts import SNAPSHOT_TABLES
 from gnn_core.evaluation.evaluate import places, recall_of
@@ -142,8 +142,7 @@ class StoreRun:
     def _chosen(self, variant: Variant, settings: Settings) -> tuple[Fit, float, Chosen]:
         """The first best of a model's grid on validation (one point where it has no grid)."""
         tried = []
-        grids = VEHICLE_GRIDS if self.spec.kind == COLD else HISTORY_GRIDS
-        for point in grids.get(variant.base, ({},)):
+        for point in grid_of(variant.base, self.spec):
             tuned = changed(settings, point)
             fit = self._fit(variant.base, tuned)
             recalls = []

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gnn_core.benchmark.spec import COLD, Spec
 from gnn_core.config import Settings
 from gnn_core.config.paths import COLD_FEATURES
 from gnn_core.errors import ConfigError
@@ -85,6 +86,7 @@ VEHICLE_GRIDS: dict[str, Grid] = {
     ),
 }
 HISTORY_GRIDS: dict[str, Grid] = {
+    "own_history": tuple({"peers": {"own_history_decay_tau_days": tau}} for tau in (3.0, 30.0, _NEVER)),
     "item_knn": tuple(
         {"peers": {"item_knn_decay_tau_days": tau, "item_knn_neighbours": neighbours}}
         for neighbours in (200, 1000)
@@ -101,6 +103,11 @@ HISTORY_GRIDS: dict[str, Grid] = {
 """Settings that an opponent chooses from on validation, since a weak opponent proves nothing; the first of equals wins.
 Those that read vehicles choose where vehicles tell users apart, those that read histories where users have one.
 SQL is what runs today and has no settings; the smoother has `evaluation.smoother_multiples`."""
+
+
+def grid_of(base: str, spec: Spec) -> Grid:
+    """What a model chooses from on validation: one point, its settings as they are, where it has no grid."""
+    return (VEHICLE_GRIDS if spec.kind == COLD else HISTORY_GRIDS).get(base, ({},))
 
 
 def variant_of(model: str) -> Variant:

@@ -25,6 +25,8 @@ class PeerSettings:
     logit_segment_strength: float
     logit_make_strength: float
     """Pseudo-orders of the parent level in the log lifts."""
+    own_history_decay_tau_days: float
+    """The row's own events weigh exp(−age / tau)."""
     item_knn_neighbours: int
     """Most similar products kept for each product."""
     item_knn_shrinkage: float
@@ -79,7 +81,8 @@ class PeerSettings:
             at_least(self, name, 0)
         positive = (
             *("ridge_penalty", "logit_penalty", "logit_segment_strength", "logit_make_strength"),
-            *("item_knn_decay_tau_days", "ease_penalty", "ease_decay_tau_days", "gf_cf_decay_tau_days"),
+            *("own_history_decay_tau_days", "item_knn_decay_tau_days"),
+            *("ease_penalty", "ease_decay_tau_days", "gf_cf_decay_tau_days"),
             *("als_regularization", "als_alpha", "bpr_learning_rate", "light_gcn_learning_rate"),
             *("hetero_gat_learning_rate", "hetero_gat_scale"),
         )

@@ -7,6 +7,7 @@ LABELS = {
     "hybrid": "Hybrid (SQL + graph)",
     "smoother": "Smoother",
     "popularity": "Popularity",
+    "own_history": "Own history",
     "item_knn": "Item neighbours (kNN)",
     "implicit_als": "Matrix factorisation (ALS)",
     "sql_v5.17": "SQL v5.17",

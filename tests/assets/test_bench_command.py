@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from gnn_assets.cli import bench as command
 from gnn_assets.cli.bench import duration
 from gnn_assets.cli.main import app
-from tests.core.benchmark.files import write_attributes, write_sequences
+from tests.core.benchmark.files import write_attributes, write_cold_store, write_sequences
 
 pytestmark = pytest.mark.usefixtures("modules_read_once")
 SEQUENCES = {u: [(u * 3 + k * k) % 17 for k in range(5)] for u in range(1, 40)}
@@ -96,6 +98,57 @@ def test_shuffled_results_complete_the_table_of_targets(folder: Path) -> None:
     assert list(content["shuffled"]) == ["tiny_last_item_shuffled"]
     (row,) = [r for r in content["targets"] if r["data"] == "shuffled stores"]
     assert row["verdict"] != "not run"
+
+
+def whole(folder: Path, *options: str) -> tuple[int, str]:
+    """Exit code and output of the whole table."""
+    done = CliRunner().invoke(app, ["bench", "quality", "--from", str(folder), "--whole", *options])
+    return done.exit_code, done.output
+
+
+def test_the_whole_table_is_the_stores_the_same_shuffled_and_the_planted_null(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cold_store(folder, "sports")
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr(command, "planted", lambda arguments: asked.append(arguments) or 0)
+    code, text = whole(folder, "--plan")
+    assert code == 0, text
+    cold, last, shuffled = (
+        8 * 3 * 5,
+        2 * 9 * 3,
+        7 * 3,
+    )  # models × shares × seeds; with and without refit; models × seeds
+    assert f"{cold + last + shuffled} cells" in text
+    assert asked[0][:4] == ["--world", "null", "--seeds", "200"]
+    assert asked[0][-1] == "--plan"
+    code, text = whole(folder, "--store", "sports")
+    assert (code, "--whole is everything behind the targets" in text) == (1, True)
+
+
+def test_the_whole_table_holds_what_the_planted_stores_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(arguments: Sequence[str]) -> int:
+        null = {"world": "planted_null", "n": 200, "passes": 2, "high": 0.04}
+        Path(arguments[arguments.index("--json") + 1]).write_text(json.dumps([null]))
+        return 0
+
+    monkeypatch.setattr(command, "_offered", lambda *_: ["tiny_last_item"])
+    monkeypatch.setattr(command, "models_for", lambda *_: ("popularity",))
+    monkeypatch.setattr(command, "planted", judged)
+    code, text = whole(folder, "--seeds", "1", "--json", str(folder / "b.json"))
+    assert code == 0, text
+    rows = {row["data"]: row for row in json.loads((folder / "b.json").read_text())["targets"]}
+    assert rows["simulator, planted null"]["reached"] == "2 of 200, at most 4.0%"
+    monkeypatch.setattr(command, "planted", lambda _: 1)
+    code, text = whole(folder, "--seeds", "1")
+    assert (code, "the planted null did not end" in text) == (1, True)
+
+
+def test_the_quick_mode_teaches_the_plan_of_a_whole_run_nothing(folder: Path) -> None:
+    assert bench(folder, "--model", "popularity", "--quick")[0] == 0
+    (made,) = folder.rglob("*.npz")
+    assert "quick" in made.parts
+    assert not (folder / "state" / "bench" / "seconds.json").exists()
 
 
 def test_mistakes_are_told_plainly(folder: Path) -> None:

@@ -98,6 +98,7 @@ _SOLVES = {
     "smoother": ("vehicle",),
     "ridge": ("vehicle",),
     "conditional_logit": ("vehicle", "part_type"),
+    "own_history": ("vehicle",),
     "item_knn": ("vehicle", "item"),
     "ease": ("vehicle", "item"),
     "gf_cf": ("vehicle", "item"),

@@ -39,6 +39,10 @@ def quality(
     shuffle: Annotated[
         bool, typer.Option(help="Exchange users' events: nothing may beat popularity beyond its interval.")
     ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option(help="Everything behind the targets: the stores, the same shuffled, and the planted null."),
+    ] = False,
     plan: Annotated[bool, typer.Option(help="Only say which cells are missing and how long they take.")] = False,
     stored: Annotated[bool, typer.Option("--stored", help="Report what is there; make nothing.")] = False,
     json_file: JsonFile = None,
@@ -60,6 +64,7 @@ def quality(
         seeds=1 if quick else seeds,
         quick=quick,
         shuffle=shuffle,
+        whole=whole,
         plan_only=plan,
         stored=stored,
         json_file=json_file,

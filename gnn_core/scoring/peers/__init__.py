@@ -55,6 +55,13 @@ def _conditional_logit(settings: Settings, eligible_P: Bool) -> Recommender:
     return ConditionalLogit(settings.peers, settings.training.seed)
 
 
+def _own_history(settings: Settings, eligible_P: Bool) -> Recommender:
+    from gnn_core.scoring.peers.own_history import OwnHistory
+
+    tau_days = settings.peers.own_history_decay_tau_days
+    return OwnHistory(tau_days, settings.graph.event_weights, silent=_smoother(settings))
+
+
 def _item_knn(settings: Settings, eligible_P: Bool) -> Recommender:
     from gnn_core.scoring.peers.item_knn import ItemKnn
 
@@ -103,6 +110,7 @@ _MAKERS: Mapping[str, Callable[[Settings, Bool], Recommender]] = {
     "smoother": _smoother,
     "ridge": _ridge,
     "conditional_logit": _conditional_logit,
+    "own_history": _own_history,
     "item_knn": _item_knn,
     "ease": _ease,
     "gf_cf": _gf_cf,

@@ -134,7 +134,11 @@ def test_changed_settings_data_or_code_are_made_anew(source: Path, tmp_path: Pat
     assert missing(bench_on(source, known.results.folder)) == set()
     shorter = QUICK | {"training": {"max_steps": 1, "validate_every": 1}}
     assert missing(bench_on(source, known.results.folder, shorter)) == {"graph", "implicit_als"}
-    assert missing(Bench(source, CONFIG, known.results, (QUICK,), code="other")) == {*MODELS, "graph"}
+    code = dict.fromkeys(known.code, "other")
+    assert missing(Bench(source, CONFIG, known.results, (QUICK,), code)) == {*MODELS, "graph"}
+    assert missing(Bench(source, CONFIG, known.results, (QUICK,), known.code | {"implicit_als": "x"})) == {
+        "implicit_als"
+    }
     write_cold_store(tmp_path, "tiny", seed=6)
     assert missing(bench_on(tmp_path, known.results.folder)) == {*MODELS, "graph"}
 

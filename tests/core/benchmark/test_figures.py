@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gnn_core.benchmark.cells import Made
-from gnn_core.benchmark.figures import ALL, BEST_PEER, BEST_SIMPLE, HISTORY_PEERS, POOLED, build_figures
+from gnn_core.benchmark.figures import ALL, BEST_PEER, BEST_SIMPLE, POOLED, WARM_PEERS, build_figures
 from gnn_core.benchmark.figures_json import as_json
 from gnn_core.benchmark.results import CellResult
 from gnn_core.benchmark.spec import Spec
@@ -112,7 +112,7 @@ def test_peers_of_a_history_are_chosen_on_validation_and_compared_as_one() -> No
             (replace(warm, seed=seed), model): answer(some(50, k), recall=recall)
             for seed, ease in ((0, 0.1), (1, 0.3))
             for model, k, recall in (
-                *((other, 5, 0.0) for other in HISTORY_PEERS if other not in ("implicit_als", "ease")),
+                *((other, 5, 0.0) for other in WARM_PEERS if other not in ("implicit_als", "ease")),
                 ("implicit_als", 25, 0.2),
                 ("ease", 20, ease),
                 ("graph", 30, 0.0),

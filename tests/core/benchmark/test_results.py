@@ -76,6 +76,7 @@ def test_a_killed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert not results.has(SPEC, "popularity", "k")
 
 
+GRID = ({"peers": {"ridge_penalty": 1.0}},)
 KEY = cell_key(SPEC, "graph", "graph", SETTINGS, "data", "code")
 
 
@@ -87,6 +88,7 @@ KEY = cell_key(SPEC, "graph", "graph", SETTINGS, "data", "code")
         pytest.param(cell_key(SPEC, "graph_gat", "graph", SETTINGS, "data", "code"), id="model"),
         pytest.param(cell_key(SPEC, "graph", "graph", SETTINGS, "other", "code"), id="data"),
         pytest.param(cell_key(SPEC, "graph", "graph", SETTINGS, "data", "other"), id="code"),
+        pytest.param(cell_key(SPEC, "graph", "graph", SETTINGS, "data", "code", GRID), id="grid"),
         pytest.param(
             cell_key(SPEC, "graph", "graph", changed(SETTINGS, {"training": {"max_steps": 1}}), "data", "code"),
             id="settings",
@@ -106,7 +108,7 @@ def test_untrained_models_do_not_depend_on_training(tmp_path: Path) -> None:
 
 
 LIBRARY = {
-    "benchmark/cells.py": "from gnn_core.model.network import Network\nimport numpy",
+    "benchmark/cells.py": "from gnn_core.model.network import Network\nimport numpy, gnn_core.scoring.peers",
     "benchmark/tables.py": "import gnn_core.benchmark.cells",
     "model/network.py": "def late():\n    from gnn_core.model import encoder",
     "model/encoder.py": "",
@@ -114,25 +116,70 @@ LIBRARY = {
     "publishing/audit.py": "",
     "sql/baseline/intent.sql": "SELECT 1",
     "sql/audit/price.sql": "SELECT 1",
+    "scoring/peers/__init__.py": (
+        "from gnn_core.scoring.peers import smoother\n"
+        "def _ease():\n    from gnn_core.scoring.peers import ease\n"
+        "def _ridge():\n    from gnn_core.scoring.peers import ridge\n"
+    ),
+    "scoring/peers/smoother.py": "",
+    "scoring/peers/ease.py": "",
+    "scoring/peers/ridge.py": "",
 }
 
 
-def test_the_digest_covers_what_is_imported_and_the_sql_and_nothing_else(tmp_path: Path) -> None:
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A small library on disk."""
     root = tmp_path / "gnn_core"
     for name, text in LIBRARY.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    before = code_digest(root)
-    counts = {name for name in LIBRARY if name.startswith(("benchmark/cells", "model/", "sql/baseline/"))}
+    return root
+
+
+def test_the_digest_covers_what_is_imported_and_the_sql_and_nothing_else(library: Path) -> None:
+    before = code_digest(library)
+    counts = {
+        name
+        for name in LIBRARY
+        if name.startswith(("benchmark/cells", "model/", "sql/baseline/", "scoring/peers/smoother"))
+    }
     for name, text in LIBRARY.items():
-        (root / name).write_text(text + ("\n-- after" if name.endswith("sql") else "\n# after"))
-        assert (code_digest(root) != before) is (name in counts), name
-        (root / name).write_text(text)
+        (library / name).write_text(text + ("\n-- after" if name.endswith("sql") else "\n# after"))
+        assert (code_digest(library) != before) is (name in counts), name
+        (library / name).write_text(text)
 
 
-def test_the_model_the_peers_and_the_metrics_are_imported_and_publishing_is_not() -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "hers"),
+    [
+        pytest.param("scoring/peers/ease.py", "# faster", {"ease"}, id="her own file"),
+        pytest.param("scoring/peers/ridge.py", "# faster", {"ridge"}, id="another's file"),
+        pytest.param(
+            "scoring/peers/__init__.py",
+            LIBRARY["scoring/peers/__init__.py"].replace("_ease():\n", "_ease():\n    print()\n"),
+            {"ease"},
+            id="how she is made",
+        ),
+        pytest.param(
+            "scoring/peers/__init__.py",
+            LIBRARY["scoring/peers/__init__.py"] + "def _new():\n    pass\n",
+            set(),
+            id="a new one beside her",
+        ),
+        pytest.param("scoring/peers/smoother.py", "# x", {"ease", "ridge", "graph"}, id="who answers beside them all"),
+    ],
+)
+def test_a_peer_s_results_depend_on_that_peer_alone(library: Path, name: str, text: str, hers: set[str]) -> None:
+    before = {base: code_digest(library, base=base) for base in ("ease", "ridge", "graph")}
+    (library / name).write_text(text)
+    assert {base for base, digest in before.items() if code_digest(library, base=base) != digest} == hers
+
+
+def test_the_model_and_the_metrics_are_imported_and_publishing_is_not() -> None:
     names = {path.relative_to(ROOT).as_posix() for path in imported(START)}
-    assert {"model/network.py", "training/trainer.py", "scoring/peers/ease.py", "evaluation/ranks.py"} <= names
+    assert {"model/network.py", "training/trainer.py", "evaluation/ranks.py"} <= names
+    assert "scoring/peers/ease.py" not in names
     assert not [name for name in names if name.startswith(("publishing/", "simulate/", "experiment/"))]
     assert {*CARRIERS} <= names
 

@@ -1,4 +1,4 @@
-"""EASE and GF-CF against their formulas, dense and by hand; what stands behind a model that is silent."""
+"""Own history, EASE and GF-CF against their formulas, dense and by hand; what stands behind a model that is silent."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ import pytest
 from gnn_core.scoring.peers import Popularity
 from gnn_core.scoring.peers.ease import Ease
 from gnn_core.scoring.peers.gf_cf import GfCf
+from gnn_core.scoring.peers.own_history import OwnHistory
 from gnn_core.scoring.peers.silent import beside_own, mean_of_owners, mean_of_segments, over_silent
 from tests.contract.recommender_registry import tiny_settings
 from tests.core.builders import make_snapshot
@@ -31,6 +32,14 @@ STORE = {
 }
 QUERY = np.array([5, 0, np.exp(-1), 0])
 TRACE = 1.1e-3  # popularity, which knows one order of P0
+
+
+def test_own_history_is_the_decayed_query_over_a_trace_of_the_fallback():
+    scores = scores_by_user(OwnHistory(10.0, WEIGHTS, silent=Popularity()), make_snapshot(**STORE))
+    want = QUERY / QUERY.max()
+    np.testing.assert_allclose(scores["q"], want, atol=TRACE)
+    assert scores["q"][0] > want[0], "the trace of popularity, which orders what q never touched"
+    np.testing.assert_array_equal(scores["z"], [1, 0, 0, 0])
 
 
 def _ease(**changes):
