@@ -14,8 +14,10 @@ from gnn_core.benchmark.trials import Trial
 from gnn_core.benchmark.variants import GRAPH, VARIANTS
 from gnn_core.errors import ConfigError
 
-ABLATIONS = tuple(name for name, variant in VARIANTS.items() if variant.base == GRAPH)
-"""Every variant of the graph model."""
+NEVER_TAUGHT = "graph_untaught"
+"""Differs on test windows alone: a validation window's own choices never teach the model that it validates."""
+ABLATIONS = tuple(name for name, variant in VARIANTS.items() if variant.base == GRAPH and name != NEVER_TAUGHT)
+"""Every variant of the graph model that can differ on validation windows."""
 
 
 def ablation_trials(specs: Sequence[Spec], names: Sequence[str] = ()) -> list[Trial]:
@@ -26,6 +28,11 @@ def ablation_trials(specs: Sequence[Spec], names: Sequence[str] = ()) -> list[Tr
     Raises:
         ConfigError: a name is no variant of the graph model.
     """
+    if NEVER_TAUGHT in names:
+        raise ConfigError(
+            f"{NEVER_TAUGHT} is the same model on a validation window, whose choices teach what is judged later; "
+            f"gnn bench quality --model {NEVER_TAUGHT}, or python -m benchmarks teaching"
+        )
     unknown = [name for name in names if name not in ABLATIONS]
     if unknown:
         raise ConfigError(

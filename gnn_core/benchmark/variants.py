@@ -92,10 +92,10 @@ HISTORY_GRIDS: dict[str, Grid] = {
         for neighbours in (200, 1000)
         for tau in (7.0, 30.0, 90.0, _NEVER)
     ),
-    "ease": tuple({"peers": {"ease_decay_tau_days": tau}} for tau in (30.0, _NEVER)),
+    "ease": tuple({"peers": {"ease_decay_tau_days": tau}} for tau in (30.0, 90.0, _NEVER)),
     "gf_cf": tuple(
         {"peers": {"gf_cf_decay_tau_days": tau, "gf_cf_own_history": own}}
-        for tau in (30.0, _NEVER)
+        for tau in (30.0, 90.0, _NEVER)
         for own in (0.0, 1.0)
     ),
     "light_gcn": tuple({"peers": {"light_gcn_steps": steps}} for steps in (100, 300, 1000)),

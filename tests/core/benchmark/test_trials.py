@@ -241,6 +241,9 @@ def test_mistakes_are_named(source: Path) -> None:
         search_trials(spec_of(source), settings, seeds=0)
     with pytest.raises(ConfigError, match="no switch of the graph model is called ease"):
         ablation_trials([spec_of(source)], ["ease"])
+    with pytest.raises(ConfigError, match="gnn bench quality --model graph_untaught"):
+        ablation_trials([spec_of(source)], ["graph_untaught"])
+    assert not [t for t in ablation_trials([spec_of(source)]) if "untaught" in str(t.names)]
     with pytest.raises(ConfigError, match="no validation window in time"):
         trial_specs(["tiny_last_item"], source, colds=[50], seeds=1)
     with pytest.raises(ConfigError, match="unknown store size 'huge'"):
