@@ -100,6 +100,8 @@ def quality(
     if whole:
         plan = Plan(plan.cells + _shuffled(bench, chosen, folder).cells)
     _announce(plan, console)
+    if quick and not bench.results.seconds():
+        console.print("That is what whole models take; how long the quick ones do is known once they were run.")
     kept = where.state_dir / "bench" / "planted_null.jsonl"
     nulls = ["--world", "null", "--seeds", str(NULL_SEEDS), "--keep", str(kept)]
     if whole and plan_only:

@@ -236,10 +236,10 @@ def estimate(spec: Spec, model: str, base: str, known: Mapping[str, float]) -> f
 
 
 GUESSED_SECONDS: dict[str, dict[str, float]] = {
-    "cold": {"graph": 90.0},
-    "warm": {"graph": 300.0, "item_knn": 60.0},
-    "last_item": {"graph": 1200.0, "popularity": 5.0, "smoother": 10.0},
-    "split": {"graph": 3600.0, "popularity": 20.0, "smoother": 40.0},
+    "cold": {"graph": 150.0, "hetero_gat": 80.0},
+    "warm": {"graph": 500.0, "light_gcn": 350.0, "ease": 100.0, "item_knn": 40.0, "gf_cf": 40.0, "implicit_bpr": 40.0},
+    "last_item": {"graph": 400.0, "light_gcn": 300.0, "ease": 180.0, "gf_cf": 180.0, "item_knn": 120.0},
+    "split": {"graph": 1600.0, "popularity": 20.0, "smoother": 40.0},
 }
 """Guesses for two cores, by protocol and model; replaced by measured seconds after the first run."""
-_OTHER_SECONDS = {"cold": 15.0, "warm": 10.0, "last_item": 60.0, "split": 180.0}
+_OTHER_SECONDS = {"cold": 4.0, "warm": 6.0, "last_item": 25.0, "split": 300.0}
