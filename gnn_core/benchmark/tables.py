@@ -120,7 +120,11 @@ def cost_table(figures: Figures, made: Made) -> Table:
             )
             rows.append((name, label(model), *numbers, devices, chosen))
     columns = ("data", "model", "seconds", "CPU seconds", "peak MB", "of which added", "device", "chosen on validation")
-    return Table("Costs: choosing, fitting and judging", columns, tuple(rows))
+    note = (
+        "Means over seeds. Peak: of the process, which holds the store and may have held other models before; added: "
+        "beyond what it had held until then, so that a model which fits into what an earlier one left adds nothing."
+    )
+    return Table("Costs: choosing, fitting and judging", columns, tuple(rows), note)
 
 
 def collapse_table(figures: Figures, made: Made) -> Table:
