@@ -1,4 +1,4 @@
-"""What opponents choose from on validation: around the setting that was found good, and never short of it."""
+"""What opponents choose from on validation: several values of each setting, around the one that was found good."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRIDS = VEHICLE_GRIDS | HISTORY_GRIDS
 
 
 @pytest.mark.parametrize("model", GRIDS)
-def test_a_grid_reaches_from_below_the_configured_value_to_above_it(model: str) -> None:
+def test_a_grid_holds_several_values_around_the_configured_one(model: str) -> None:
     tried: dict[str, set[float]] = {}
     for point in GRIDS[model]:
         changed(SETTINGS, point)  # every value is allowed
