@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START = "gnn_core.benchmark.cells"
 CARRIERS = (
     *("config/__init__.py", "config/checks.py", "config/data.py", "config/loader.py", "config/online.py"),
+    "config/peers.py",
     *("io/duckdb.py", "io/duckdb_file.py", "io/warehouse.py"),
     *("benchmark/results.py", "benchmark/variants.py", "scoring/peers/__init__.py"),
 )
@@ -43,10 +44,13 @@ REGISTRY = "scoring/peers/__init__.py"
 SQL_OF_NO_RESULT = ("audit/", "experiment/", "publishing/")
 """Folders of sql/ that no result passes through."""
 SECTIONS = (
-    *("eligibility", "split", "graph", "paths", "history", "model", "training", "baseline", "evaluation", "peers"),
+    *("eligibility", "split", "graph", "paths", "history", "model", "training", "baseline", "evaluation"),
     *("hybrid", "scoring"),
 )
-"""Settings that a result can depend on, beside the store's profile, which follows from spec, data and code."""
+"""Settings that a result can depend on, beside a peer's own, and the store's profile, which follows from spec, data and
+code."""
+_PREFIXES = {"conditional_logit": "logit_", "implicit_als": "als_", "implicit_bpr": "bpr_"}
+"""What the names of a peer's settings begin with, where it is not the peer's name."""
 _UNTRAINED = ("popularity", "smoother", "own_history", "item_knn", "sql_v5.17", "sql_v5.18")
 """Models that read none of the settings of learning; another training budget leaves their results alone."""
 
@@ -163,11 +167,18 @@ def cell_key(spec: Spec, model: str, base: str, settings: Settings, data: str, c
         "spec": spec.as_json(),
         "model": model,
         "settings": settings.fingerprint(*sections),
+        "own": settings_of_peer(base, settings),
         "grid": grid,
         "data": data,
         "code": code,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def settings_of_peer(base: str, settings: Settings) -> dict[str, Any]:
+    """A model's own values in section `peers`; none but a peer has any."""
+    prefix = _PREFIXES.get(base, f"{base}_")
+    return {name: value for name, value in vars(settings.peers).items() if name.startswith(prefix)}
 
 
 class Results:

@@ -19,11 +19,13 @@ from gnn_core.benchmark.results import (
     duration_name,
     estimate,
     imported,
+    settings_of_peer,
 )
 from gnn_core.benchmark.spec import Spec, data_digest
 from gnn_core.benchmark.variants import changed
 from gnn_core.config import load_settings
 from gnn_core.errors import ArtifactError
+from gnn_core.scoring.peers import PEERS
 from tests.core.benchmark.files import CONFIG, write_sequences
 
 SPEC = Spec("tiny", "cold", 90, 0)
@@ -182,6 +184,19 @@ def test_the_model_and_the_metrics_are_imported_and_publishing_is_not() -> None:
     assert "scoring/peers/ease.py" not in names
     assert not [name for name in names if name.startswith(("publishing/", "simulate/", "experiment/"))]
     assert {*CARRIERS} <= names
+
+
+def test_every_setting_of_peers_belongs_to_one_of_them() -> None:
+    owners = {name: [p for p in PEERS if name in settings_of_peer(p, SETTINGS)] for name in vars(SETTINGS.peers)}
+    assert {name: len(found) for name, found in owners.items()} == dict.fromkeys(owners, 1)
+    assert settings_of_peer("graph", SETTINGS) == {}
+
+
+def test_a_peer_s_settings_change_its_own_key_alone() -> None:
+    other = changed(SETTINGS, {"peers": {"ease_penalty": 7.0}})
+    for base in ("graph", "ease", "item_knn", "sql_v5.18"):
+        keys = {cell_key(SPEC, base, base, s, "data", "code") for s in (SETTINGS, other)}
+        assert len(keys) == (2 if base == "ease" else 1), base
 
 
 def test_data_are_told_apart_by_content(tmp_path: Path) -> None:
