@@ -16,8 +16,10 @@ from gnn_core.benchmark.spec import COLD, LAST, SPLIT, WARM, kind_of
 from gnn_core.benchmark.targets import DOT
 from gnn_core.benchmark.variants import GRAPH, SIMPLE, SQL, expanded
 
+NO_RIVALS = "graph_no_rivals"
+"""The graph model without the path that hears of hidden users' first purchases where what somebody owns *is* one."""
 DEFAULT_MODELS: Mapping[str, tuple[str, ...]] = {
-    COLD: (SQL, "popularity", *SIMPLE, "hetero_gat", GRAPH),
+    COLD: (SQL, "popularity", *SIMPLE, "hetero_gat", NO_RIVALS, GRAPH),
     WARM: (SQL, "popularity", *WARM_PEERS, GRAPH),
     LAST: ("popularity", *HISTORY_PEERS, DOT, GRAPH),
     SPLIT: ("popularity", DOT),
@@ -27,7 +29,7 @@ product's."""
 
 SHUFFLED_COLD = 90
 """Percent of the owners hidden in the whole table's shuffled stores."""
-SHUFFLED = tuple(m for m in DEFAULT_MODELS[COLD] if m != "hetero_gat")
+SHUFFLED = tuple(m for m in DEFAULT_MODELS[COLD] if m not in ("hetero_gat", NO_RIVALS))
 """Models of the shuffled stores; HeteroGAT takes as long as all of them, and loses to popularity as it is."""
 
 

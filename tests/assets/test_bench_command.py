@@ -115,7 +115,7 @@ def test_the_whole_table_is_the_stores_the_same_shuffled_and_the_planted_null(
     code, text = whole(folder, "--plan")
     assert code == 0, text
     cold, last, shuffled = (
-        8 * 3 * 5,
+        9 * 3 * 5,
         2 * 9 * 3,
         7 * 3,
     )  # models × shares × seeds; with and without refit; models × seeds
