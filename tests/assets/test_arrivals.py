@@ -17,6 +17,8 @@ from gnn_core.io.untracked import UntrackedRowsError
 from gnn_core.monitoring.freshness import input_freshness, published_freshness
 from tests.fixtures.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 T0 = dt.datetime(2026, 3, 2, 0, 10, tzinfo=dt.UTC)
 AS_OF = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 WEEK, SETTLE = "2026-02-23", dt.timedelta(minutes=45)

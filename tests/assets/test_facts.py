@@ -19,6 +19,8 @@ from gnn_core.snapshot import build_snapshot
 from tests.core.builders import make_tables
 from tests.fixtures.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 WEEKS = ("2026-02-16", "2026-02-23", "2026-03-02", "2026-03-09")
 STORE = {"owns": {"ann": ["2010|a|b"]}, "fits": {f"p{i}": ["2010|a|b"] for i in range(5)}}
 EVENTS = [("ann", f"p{i}", "order", f"2026-02-{17 + 7 * (i // 2):02d}", f"o{i // 2}") for i in range(4)]
@@ -58,7 +60,6 @@ def run(store, week):
     return made.metadata["how"].value, check
 
 
-@pytest.mark.slow
 def test_weeks_merge_and_a_month_begins_anew_and_agrees(store):
     said = {week: run(store, week) for week in WEEKS}
     assert said[WEEKS[0]][0] == "rebuilt: 2026-02-09 has no facts"
@@ -96,7 +97,6 @@ def test_other_settings_make_facts_anew_and_say_so(store):
     assert facts_of(Platform.of(old.environment).week(WEEKS[1]))[0].how == "merged"
 
 
-@pytest.mark.slow
 def test_what_is_fitted_and_scored_reads_its_events_from_the_facts_merged_or_rebuilt(store):
     for key in WEEKS:
         run(store, key)
@@ -125,7 +125,6 @@ def test_merged_facts_have_the_version_of_rebuilt_ones(store):
     assert week_of(store, WEEKS[1]).read("interaction_facts").version == merged.version
 
 
-@pytest.mark.slow
 def test_a_past_week_made_again_with_late_rows_is_right_and_leaves_the_later_one_alone(store):
     for key in WEEKS[:2]:
         run(store, key)

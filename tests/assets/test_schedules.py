@@ -17,6 +17,8 @@ from gnn_core.config import load_settings
 from gnn_core.contracts import CONTRACTS
 from tests.fixtures.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory):
@@ -118,7 +120,6 @@ def test_weeks_and_days_end_at_midnight_utc(definitions, moment, week, day):
         assert newest_week(ended, at) == weekly_partitions(ended).get_last_partition_key()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_past_week_is_made_again_without_taking_the_table_back_in_time(published_copy):
     before = published_copy.live

@@ -17,6 +17,8 @@ from gnn_core.stores.week import WeekTables
 from tests.core.builders import make_tables
 from tests.core.publishing.world import AT, WEEK, as_table, fill, good_rows, make_settings
 
+pytestmark = pytest.mark.slow
+
 CAR, NOVA, VAN = "1969|chevrolet|camaro", "1972|chevrolet|nova", "1999|ford|econoline"
 EVERY = {p: [CAR, NOVA, VAN] for p in ("A", "B", "C", "D", "E", "F")}
 OWNS = {u: [CAR] for u in ("ann", "bob", "cid", "dee")} | {"eve": [NOVA], "gus": [VAN], "hal": [CAR]}

@@ -12,6 +12,8 @@ from gnn_core.model.recommender import GraphRecommender
 from tests.core.model.fits import WORLD, fitted
 from tests.core.model.worlds import small_settings
 
+pytestmark = pytest.mark.slow
+
 JOINT, BY_DCG, SMOOTH, SMOOTH_DCG = ALL = ("joint_recall", "joint_dcg", "smooth_recall", "smooth_dcg")
 
 
@@ -69,7 +71,6 @@ def test_at_a_tie_it_is_what_ranks_earlier_choices_highest_and_so_without_a_vali
     assert alone.worth == {}
 
 
-@pytest.mark.slow
 def test_what_was_tried_before_does_not_move_the_gradient_steps():
     tried = fit(max_steps=4, validator=worth_of(dict.fromkeys(ALL, 0.1) | {SMOOTH: 0.3}))
     alone = fit(max_steps=4, start=SMOOTH)

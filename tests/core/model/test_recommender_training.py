@@ -15,6 +15,8 @@ from tests.core.model.worlds import (
     small_settings,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_negatives_are_really_drawn(trained):
     for entry in trained.history:
@@ -112,7 +114,6 @@ def test_events_that_all_weigh_nothing_are_refused():
         GraphRecommender(dataclasses.replace(base, graph=graph)).fit(train)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["light", "gat"])
 def test_one_thread_or_two_end_in_the_same_bytes(variant):
     before = torch.get_num_threads()

@@ -30,7 +30,8 @@ def test_the_plan_goes_by_the_stores_that_were_judged_and_else_by_a_guess():
         ({"gate1": {"threshold": 0.06}}, False),
     ],
 )
-def test_a_verdict_holds_for_the_settings_that_it_can_depend_on(overrides, same):
+def test_a_verdict_holds_for_the_settings_that_it_can_depend_on(overrides, same, monkeypatch):
+    monkeypatch.setattr(planted, "code_digest", lambda **_: "code")  # which settings count is asked here
     usual = {"training": {"max_steps": 5}}
     key = planted._key(NULL, TRIAL, usual)
     assert (planted._key(NULL, TRIAL, usual | overrides) == key) is same
