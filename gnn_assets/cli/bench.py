@@ -104,8 +104,8 @@ def quality(
         console.print("That is what whole models take; how long the quick ones do is known once they were run.")
     kept = where.state_dir / "bench" / "planted_null.jsonl"
     nulls = ["--world", "null", "--seeds", str(NULL_SEEDS), "--keep", str(kept)]
-    if whole and plan_only:
-        planted([*nulls, "--plan"])
+    if whole and plan_only and planted([*nulls, "--plan"]):
+        raise DataError("the planted null could not be planned; the lines above say why")
     if plan_only:
         return
     made = bench.stored(plan) if stored else bench.run(plan, Progress(console, len(plan.to_make)))

@@ -142,6 +142,8 @@ def test_the_whole_table_holds_what_the_planted_stores_said(folder: Path, monkey
     monkeypatch.setattr(command, "planted", lambda _: 1)
     code, text = whole(folder, "--seeds", "1")
     assert (code, "the planted null did not end" in text) == (1, True)
+    code, text = whole(folder, "--seeds", "1", "--plan")
+    assert (code, "could not be planned" in text) == (1, True)
 
 
 def test_the_quick_mode_teaches_the_plan_of_a_whole_run_nothing(folder: Path) -> None:
