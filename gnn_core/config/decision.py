@@ -146,6 +146,10 @@ class PublishSettings:
     """Share of the eligible users that must get recommendations."""
     max_row_change: float
     """Allowed relative change of the row count against the last good publish."""
+    max_product_share: float
+    """Of a policy's lists that one product may stand in, where more than that do not go to owners of one vehicle."""
+    product_share_users: int
+    """Lists of a policy from which on that is asked: of a handful, most may hold the same by right."""
     pipeline_version: str
 
     def __post_init__(self) -> None:
@@ -153,6 +157,8 @@ class PublishSettings:
             identifier(self, name)
         within(self, "min_coverage", 0, 1)
         at_least(self, "max_row_change", 0)
+        within(self, "max_product_share", 0, 1)
+        at_least(self, "product_share_users", 1)
         at_least(self, "keep_versions", 1)
 
 

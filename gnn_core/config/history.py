@@ -50,6 +50,8 @@ class HistorySettings:
     """Of each user's pairs, where no earlier window can teach and hidden pairs have to."""
     rank_multiples: tuple[float, ...]
     """Of the fitted weights, group by group, among which the best ranking of choices is looked for."""
+    rank_reach: float
+    """Of a fitted weight, what all rounds together may multiply it by at most."""
     rank_rounds: int
     """Over all groups, at most."""
     rank_measures: tuple[str, ...]
@@ -67,6 +69,7 @@ class HistorySettings:
         for name in ("rank_rounds", "rank_length", "rank_cells", "rank_choosers"):
             at_least(self, name, 1)
         at_least(self, "regressors", 0)
+        at_least(self, "rank_reach", 1)
         for name in ("closeness_shrinkage", "regression_penalty"):
             at_least(self, name, 1e-9)
         within(self, "hidden_share", 0.01, 0.9)

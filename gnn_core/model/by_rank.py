@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "own": ("viewed", "carted", "ordered", "recently"),
 }
 """Weights that are multiplied together."""
+_LIFT = tuple(GROUPS).index("vehicles")
 _BLOCK_CELLS = 200_000
 """Scores that are summed and counted at a time: three arrays of 0.8 MB stay in the cache of a core, where whole
 matrices would go through memory for every multiple."""
@@ -88,10 +89,12 @@ def _climbed(
     """What the ranking is worth where the search ends from one start, and the weights there."""
     multiple_G = np.ones(len(GROUPS))
     best = float(np.concatenate([window.worth(multiple_G, measure) for window in asked]).mean())
+    spoken = [g for g in range(len(GROUPS)) if any(window.says(g) for window in asked)]
     for _ in range(settings.rank_rounds):
         better = False
-        for g in range(len(GROUPS)):
+        for g in spoken:
             worth_K = np.concatenate([window.worths(multiple_G, g, measure) for window in asked], axis=1).mean(axis=1)
+            worth_K[multiple_G[g] * np.array(settings.rank_multiples) > settings.rank_reach] = -np.inf
             k = int(np.argmax(worth_K))
             if worth_K[k] > best:
                 best, better = float(worth_K[k]), True
@@ -118,6 +121,7 @@ class _Asked:
         self._settings = settings
         weight, queries = fitted.by_name, window.queries_C.rows(chooser_C)
         owns_CS = window.owns_CS[chooser_C].astype(np.float32)
+        self._lift_tells = window.lift_tells
         shape = (len(chooser_C), window.taken_CP.shape[1])
         self._barred_CP = (owns_CS @ window.fits_SP.astype(np.float32)).toarray() == 0
         excluded = window.excluded_CP[chooser_C]
@@ -152,13 +156,16 @@ class _Asked:
             above_N[pair_N] = self._above(self._summed(multiple_G, row_R), row_R.start, pair_N, measure)
         return self._worth(above_N, measure)
 
+    def says(self, group: int) -> bool:
+        """Whether a group has a say that can be weighed: a lift that tells no vehicles apart has none (intent.py)."""
+        if group >= len(self._parts) or (group == _LIFT and not self._lift_tells):
+            return False
+        return bool(self._parts[group].any())
+
     def worths(self, multiple_G: Float, group: int, measure: str) -> Float:
-        """(K, C) the same under each multiple of one group, beside the given ones; 0 where the group says nothing."""
-        shape = (len(self._settings.rank_multiples), self.n_choosers)
-        if group >= len(self._parts) or not self._parts[group].any():
-            return np.zeros(shape)
+        """(K, C) the same under each multiple of one group, beside the given ones."""
         others_G = np.where(np.arange(len(multiple_G)) == group, 0.0, multiple_G)
-        above_KN = np.empty((shape[0], len(self._row_N)))
+        above_KN = np.empty((len(self._settings.rank_multiples), len(self._row_N)))
         for row_R, pair_N in self._blocks():
             others_RP = self._summed(others_G, row_R)
             own_RP = np.float32(multiple_G[group]) * self._parts[group][row_R]

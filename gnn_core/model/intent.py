@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from gnn_core.model.spectral import SpectralFactors
 from gnn_core.snapshot import Int
 
 _PARTS = 4
-SPECTRAL, FITMENT = "spectral", "fitment"
+LIFT, SPECTRAL, FITMENT = "lift", "spectral", "fitment"
 JOINT, SMOOTH = "joint", "smooth"
 """Fits of the same choices, each a start of the search by rank: see `fit_intent`."""
 
@@ -68,6 +69,12 @@ class Window:
     product_PK: NDArray[np.float32]
     fits_SP: sparse.csr_matrix
 
+    @cached_property
+    def lift_tells(self) -> bool:
+        """Whether the lift tells any two vehicles apart that choosers own; else it is one more number of a product."""
+        owned_S = np.unique(self.owns_CS.indices)
+        return any((self.lift_SP[owned_S] != self.lift_SP[first]).any() for first in owned_S[:1])
+
 
 def fit_intent(
     windows: list[Window], paths: PathSettings, history: HistorySettings, *, sparse_terms: bool, seed: int
@@ -78,12 +85,17 @@ def fit_intent(
     dimensions. `smooth`, where windows have a smooth part: the inner product alone, with it, and the sparse terms'
     weights of the first beside it. Inner product and sparse terms tell much the same, so that `joint` may leave the
     inner product almost no weight, and a search by multiples (by_rank.py) never finds its way from there.
+
+    Where no window's lift tells vehicles apart, its weight is the prior: what it then differs by between products is
+    small, and a weight that makes it count is in the thousands and puts a product that is a little off on every list
+    (docs/decisions/0026).
     """
     names = (*DENSE, *TERMS) if sparse_terms else DENSE
     rng = np.random.default_rng(seed)
     total = sum(w.taken_CP.shape[0] for w in windows)
     # Each costs dimensions of every vector, which a handful of choosers can't show to be worth it.
     left_out = dict.fromkeys((SPECTRAL,) if total >= history.rank_choosers else (SPECTRAL, FITMENT), 0.0)
+    told = any(window.lift_tells for window in windows)
     parts: list[Choices] = []
     for window in windows:
         n = window.taken_CP.shape[0]
@@ -93,8 +105,10 @@ def fit_intent(
         parts.extend(window_choices(window, chosen[part_of == k], rng, history, sparse_terms) for k in range(_PARTS))
 
     def fitted(of: Sequence[str], prior: Mapping[str, float]) -> dict[str, float]:
+        kept = {} if told else {LIFT: prior.get(LIFT, 0.0)}
+        of = [name for name in of if name not in kept]
         column_K = [names.index(name) for name in of]
-        return fit_logit([replace(part, x_RK=part.x_RK[:, column_K]) for part in parts], of, prior, paths)
+        return kept | fit_logit([replace(part, x_RK=part.x_RK[:, column_K]) for part in parts], of, prior, paths)
 
     plain = tuple(name for name in DENSE if name not in left_out)
     joint = ((*plain, *TERMS), history.prior) if sparse_terms else (plain, history.prior_dense)

@@ -28,7 +28,7 @@ from gnn_core.publishing.schema import DECLARED_TYPES
 from gnn_core.scoring.eligibility import eligible_products
 from gnn_core.stores.week import WeekTables
 
-WHOLE_RULES = ("declared_schema", "not_empty", "single_run", "min_users", "coverage", "row_change")
+WHOLE_RULES = ("declared_schema", "not_empty", "single_run", "min_users", "coverage", "row_change", "product_share")
 RULE_NAMES = ("declared_schema", "not_empty", "single_run", *(r.name for r in ROW_RULES), *WHOLE_RULES[3:])
 """Every blocking rule, in the order of the verdicts."""
 MAX_EXAMPLES = 3
@@ -95,6 +95,8 @@ def rule_sentences(settings: Settings) -> dict[str, str]:
         "min_users": f"At least {publish.min_users:,} users get recommendations.",
         "coverage": f"At least {publish.min_coverage:.1%} of the eligible users get recommendations.",
         "row_change": f"The row count changes by at most {publish.max_row_change:.1%} since the last publish.",
+        "product_share": f"No product stands in more than {publish.max_product_share:.1%} of the lists of a policy, or "
+        "in more than go to owners of one vehicle.",
     }
     return {name: said[name] for name in RULE_NAMES}
 
@@ -134,7 +136,8 @@ def audit(
     with rule_tables(warehouse, staging, week, settings) as tables:
         rows = [judge(warehouse, rule, tables, settings, week.moment) for rule in ROW_RULES]
         covered = coverage(warehouse, tables, settings)
-    whole = [min_users(found, settings), covered, row_change(found, previous, settings)]
+        shared = product_share(warehouse, staging, settings)
+    whole = [min_users(found, settings), covered, row_change(found, previous, settings), shared]
     return [schema, not_empty(found), single_run(found), *rows, *whole]
 
 
@@ -146,7 +149,7 @@ def audit_structure(warehouse: Warehouse, table: TableName, settings: Settings, 
     found = totals(warehouse, table)
     structural = [rule for rule in ROW_RULES if rule.structural]
     rows = [judge(warehouse, rule, {"staging": table}, settings, moment) for rule in structural]
-    return [schema, not_empty(found), single_run(found), *rows]
+    return [schema, not_empty(found), single_run(found), *rows, product_share(warehouse, table, settings)]
 
 
 def judge(
@@ -247,6 +250,42 @@ def row_change(found: Totals, previous: Totals | None, settings: Settings) -> Ve
     bad = abs(found.rows - previous.rows)
     passed = abs(change) <= allowed
     return Verdict("row_change", passed, sentence, 0 if passed else bad, (), change, allowed)
+
+
+def product_share(warehouse: Warehouse, table: TableName, settings: Settings) -> Verdict:
+    """No product stands in nearly all lists of a policy: a model that failed may rank one product first for everyone.
+
+    By policy, since a rollout's first stage is a tenth of the lists. Owners of one vehicle may well be shown the same,
+    so that what the commonest vehicle's owners are of a policy's users is allowed too.
+    """
+    publish = settings.publish
+    found = warehouse.query(
+        load_sql("audit/product_share"),
+        parameters={"least": publish.product_share_users},
+        tables={"staging": table},
+        label="audit product_share",
+    ).to_pylist()
+    limit = publish.max_product_share
+    if not found:
+        sentence = f"No policy has the {publish.product_share_users:,} lists from which on a product's share is judged."
+        return Verdict("product_share", True, sentence, 0, (), 0.0, limit)
+    share = {row["source"]: row["n_lists"] / row["n_users"] for row in found}
+    allowed = {row["source"]: max(limit, row["n_alike"] / row["n_users"]) for row in found}
+    worst = max(found, key=lambda row: share[row["source"]] - allowed[row["source"]])
+    source = worst["source"]
+    sentence = (
+        f"No product stands in more than {limit:.1%} of the lists of a policy, or in more than go to owners of one "
+        f"vehicle ({worst['product_id']} in {share[source]:.1%} of {worst['n_users']:,} lists of {source}, the "
+        f"commonest vehicle in {worst['n_alike'] / worst['n_users']:.1%})."
+    )
+    passed = share[source] <= allowed[source]
+    over = [row for row in found if share[row["source"]] > allowed[row["source"]]]
+    examples = tuple(
+        {"product_id": str(row["product_id"]), "found": f"in {row['n_lists']:,} of {row['n_users']:,} lists"}
+        for row in over
+    )
+    n_bad = sum(row["n_lists"] for row in over)
+    return Verdict("product_share", passed, sentence, n_bad, examples[:MAX_EXAMPLES], share[source], allowed[source])
 
 
 @contextmanager

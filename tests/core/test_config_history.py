@@ -19,6 +19,7 @@ from gnn_core.errors import ConfigError
         ("hidden_share", 0.95),
         ("rank_multiples", []),
         ("rank_multiples", [1.0, -1.0]),
+        ("rank_reach", 0.5),
         ("rank_measures", []),
         ("rank_measures", ["recall", "mrr"]),
         ("prior", {"nearest": 1.0}),

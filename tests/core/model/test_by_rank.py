@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -214,3 +215,46 @@ def test_what_products_fit_is_weighed_as_a_part_of_its_own():
     got = by_rank_of(window, by_fitment)
     assert got.by_name["fitment"] > 5 * got.by_name["orders"]
     assert recall(window, got) == 1.0
+
+
+def by_dcg(window: Window, start: IntentWeights, **settings: object) -> Mapping[str, float]:
+    """Where the search ends by a measure that every place counts for, so that small steps help."""
+    (end,) = weighed_by_rank([window], {"only": start}, replace(HISTORY, **settings), seed=0, measures=["dcg"]).values()
+    return end.by_name
+
+
+def with_lift(window: Window, told: bool) -> Window:
+    """The window with a faint lift that is higher for what is taken; of two vehicles, which it tells apart or not."""
+    lift = np.isin(np.arange(N_P) % SIZE, np.arange(5)) * np.float32(0.01)
+    other = np.roll(lift, SIZE // 2) if told else lift
+    owns = np.eye(2, dtype=bool)[np.zeros(window.taken_CP.shape[0], dtype=int)]
+    owns[-1] = [False, True]
+    return replace(
+        window,
+        owns_CS=sparse.csr_matrix(owns),
+        fits_SP=sparse.csr_matrix(np.ones((2, N_P), dtype=bool)),
+        lift_SP=np.stack([lift, other]).astype(np.float32),
+        product_PK=np.zeros_like(window.product_PK) + np.linspace(0, 1, N_P, dtype=np.float32)[:, None],
+    )
+
+
+def test_a_lift_that_tells_no_vehicles_apart_is_not_weighed():
+    """Raised until it counts, it would put a product that is a little off on every list."""
+    start = weights(orders=1.0, spectral=0.1, lift=1.0)
+    assert by_dcg(with_lift(camps(), told=True), start, rank_multiples=(10.0,))["lift"] > 5
+    assert by_dcg(with_lift(camps(), told=False), start, rank_multiples=(10.0,))["lift"] == 1.0
+
+
+def test_all_rounds_together_reach_no_further_than_they_may():
+    window, start = camps(), weights(orders=1.0, spectral=0.001)
+    window = replace(window, product_PK=window.product_PK - 5 * (window.product_PK > 2))  # closeness helps step by step
+    far, near = (by_dcg(window, start, rank_reach=reach, rank_multiples=(10.0,)) for reach in (1000.0, 100.0))
+    assert (far["spectral"], near["spectral"]) == (pytest.approx(1.0), pytest.approx(0.1))
+
+
+def test_a_part_that_is_silent_in_one_window_is_weighed_by_the_others():
+    likely = weights(orders=1.0, spectral=1.0)
+    silent = replace(camps(loyal=False, seed=1), spectral=SpectralFactors(*np.zeros((2, N_P, CAMPS), np.float32)))
+    raised = replace(HISTORY, rank_multiples=(10.0,))
+    got = weighed_by_rank([camps(), silent], {"only": likely}, raised, seed=0)["only_recall"]
+    assert recall(camps(seed=9), got) == 1.0

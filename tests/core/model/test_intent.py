@@ -271,6 +271,53 @@ def test_the_inner_product_alone_has_weights_that_the_terms_do_not_take_from_it(
     assert alone.by_name["items"] > 3 * abs(whole.by_name["items"])
 
 
+FAINT = (np.arange(N_P) % 7 == 0).astype(np.float32) * 1e-3
+"""A lift that hardly differs by product."""
+
+
+def lifted(lift_SP: np.ndarray, seed: int) -> Window:
+    """Choosers who own one vehicle after the other and take one of the products of highest lift."""
+    window, n_S = planted(seed, follow=0.0), len(lift_SP)
+    rng = np.random.default_rng(seed)
+    owned, taken = np.arange(150) % n_S, np.zeros((150, N_P))
+    for c, s in enumerate(owned):
+        taken[c, rng.choice(np.flatnonzero(lift_SP[s] == lift_SP[s].max()))] = 1
+    return replace(
+        window,
+        owns_CS=sparse.csr_matrix(np.eye(n_S, dtype=bool)[owned]),
+        fits_SP=sparse.csr_matrix(np.ones((n_S, N_P), dtype=bool)),
+        taken_CP=sparse.csr_matrix(taken),
+        lift_SP=lift_SP.astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("sparse_terms", [True, False])
+def test_a_lift_that_tells_no_vehicles_apart_stays_at_its_prior(sparse_terms):
+    """However well it tells products apart: a weight that makes it count would be in the thousands."""
+    prior = (HISTORY.prior if sparse_terms else HISTORY.prior_dense)["lift"]
+    loose = replace(PATHS, logit_penalties=(1e-9, 1e-8))
+    for lift_SP in (FAINT[None], np.stack([FAINT, FAINT])):
+        windows = [lifted(lift_SP, seed) for seed in range(2)]
+        assert not any(window.lift_tells for window in windows)
+        got = fit_intent(windows, loose, HISTORY, sparse_terms=sparse_terms, seed=0)
+        assert got.by_name["lift"] == prior
+    vehicles = np.stack([FAINT, FAINT[::-1]])
+    told = [lifted(vehicles, 0), lifted(FAINT[None], 1)]  # one window that tells them apart is enough
+    assert fit_intent(told, loose, HISTORY, sparse_terms=sparse_terms, seed=0).by_name["lift"] > 1000
+
+
+def test_vehicles_that_no_chooser_owns_tell_nothing():
+    window = lifted(np.stack([FAINT, FAINT]), 0)
+    wide = replace(
+        window,
+        owns_CS=sparse.hstack([window.owns_CS, sparse.csr_matrix((150, 1), dtype=bool)], format="csr"),
+        lift_SP=np.concatenate([window.lift_SP, window.lift_SP[:1] + 1]),
+    )
+    assert not wide.lift_tells
+    nobody = replace(window, owns_CS=sparse.csr_matrix((150, 2), dtype=bool))
+    assert not nobody.lift_tells
+
+
 def test_a_seed_decides():
     windows = [planted(0, follow=0.5), planted(1, follow=0.5)]
     one, same = (dict(fit_intent(windows, PATHS, HISTORY, sparse_terms=True, seed=3).by_name) for _ in range(2))

@@ -1,5 +1,7 @@
 """What verdicts say, when a rule is not judged, and when there is no verdict at all."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -16,6 +18,8 @@ from gnn_core.stores.week import WeekTables
 from tests.core.publishing.world import (
     AT,
     CAMARO,
+    NEW,
+    OLD,
     WEEK,
     as_table,
     both,
@@ -197,3 +201,65 @@ def test_structural_rules_ask_for_no_table_of_a_week():
     for rule in ROW_RULES:
         if rule.structural:
             assert set(audit_module.placeholders(load_sql(f"audit/{rule.name}"))) == {"staging"}, rule.name
+
+
+def shares(served, rows, **publish: float):
+    """The verdict on one product's share, of policies of any size unless told."""
+    settings = make_settings(publish={"product_share_users": 1} | publish)
+    return verdict(audit(served, load_directly(served, "x", rows), WEEK, settings, None), "product_share")
+
+
+def lists_of(vehicles: dict[str, int], product: str, n_with: int, source: str = "hybrid") -> list[dict[str, Any]]:
+    """Lists of one slot, so many for owners of each vehicle; `n_with` hold the product, others none twice."""
+    (row,) = [r for r in good_rows(users=["u01"]) if r["slot"] == 1]
+    owned = [vehicle for vehicle, n in vehicles.items() for _ in range(n)]
+    return [
+        row
+        | {
+            "user_id": f"{source}{n}",
+            "vehicle_id": v,
+            "source": source,
+            "product_id": product if n < n_with else f"X{n}",
+        }
+        for n, v in enumerate(owned)
+    ]
+
+
+def test_one_product_in_most_lists_stops_a_table(served):
+    owners = {OLD: 4, NEW: 3, CAMARO: 3}
+    assert shares(served, lists_of(owners, "P10", 5), max_product_share=0.5).passed
+    found = shares(served, lists_of(owners, "P10", 6), max_product_share=0.5)
+    assert (found.passed, found.observed, found.threshold, found.n_bad) == (False, 0.6, 0.5, 6)
+    assert found.examples == ({"product_id": "P10", "found": "in 6 of 10 lists"},)
+    assert "P10 in 60.0% of 10 lists of hybrid, the commonest vehicle in 40.0%" in found.sentence
+
+
+def test_owners_of_one_vehicle_may_all_be_shown_the_same(served):
+    """In a store where one vehicle is everybody's, users without a history have one list."""
+    assert shares(served, lists_of({OLD: 10}, "P10", 10), max_product_share=0.5).passed
+    assert shares(served, lists_of({OLD: 7, NEW: 3}, "P10", 7), max_product_share=0.5).passed
+    assert not shares(served, lists_of({OLD: 7, NEW: 3}, "P10", 8), max_product_share=0.5).passed
+
+
+def test_a_policy_with_a_tenth_of_the_lists_is_judged_by_its_own(served):
+    owners = {OLD: 4, NEW: 3, CAMARO: 3}
+    many = [row for n in range(9) for row in lists_of(owners, "P20", 0, f"sql{n}")]
+    rows = [row | {"source": "sql_v5.17"} for row in many] + lists_of(owners, "P10", 9)
+    found = shares(served, rows, max_product_share=0.5)
+    assert (found.passed, found.observed) == (False, 0.9)
+
+
+def test_a_handful_of_lists_is_not_judged(served):
+    rows = lists_of({OLD: 4, NEW: 3, CAMARO: 3}, "P10", 10)
+    assert not shares(served, rows, product_share_users=10).passed
+    found = shares(served, rows, product_share_users=11)
+    assert (found.passed, found.sentence) == (
+        True,
+        "No policy has the 11 lists from which on a product's share is judged.",
+    )
+
+
+def test_a_rollback_asks_for_a_products_share_too(served):
+    staging = load_directly(served, "x", lists_of({OLD: 4, NEW: 3, CAMARO: 3}, "P10", 10))
+    settings = make_settings(publish={"product_share_users": 1})
+    assert "product_share" in failing(audit_structure(served, staging, settings, AT))

@@ -335,6 +335,12 @@ MUTATIONS = (
         "row count falls", "row_change", keep(lambda r: r["slot"] < 4), settings={"publish": {"max_row_change": 0.1}}
     ),
     Mutation(
+        "one product for nearly everyone",
+        "product_share",
+        lambda rows: [r | {"source": "hybrid"} for r in rows],
+        settings={"publish": {"max_product_share": 0.9, "product_share_users": 10}},
+    ),
+    Mutation(
         "row count jumps",
         "row_change",
         lambda rows: [*rows, *(r | {"user_id": f"x{n}"} for n in range(50) for r in rows[:4])],
