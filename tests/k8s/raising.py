@@ -286,6 +286,7 @@ def overlays(namespace: str) -> dict[str, dict[str, Any]]:
         "warehouse": {"project": "cluster-project"},
         "artifacts": {"root": f"gs://{BUCKET}/cluster"},
         "training": {"max_steps": 10},
+        "publish": {"max_product_share": 0.8},  # few products: SQL's commonest is in two lists of three
         "evaluation": {"bootstrap_draws": 200},
         "kubernetes": {
             "namespace": namespace,
