@@ -73,7 +73,7 @@ class Window:
     def lift_tells(self) -> bool:
         """Whether the lift tells any two vehicles apart that choosers own; else it is one more number of a product."""
         owned_S = np.unique(self.owns_CS.indices)
-        return any((self.lift_SP[owned_S] != self.lift_SP[first]).any() for first in owned_S[:1])
+        return any((self.lift_SP[s] != self.lift_SP[owned_S[0]]).any() for s in owned_S[1:])
 
 
 def fit_intent(
