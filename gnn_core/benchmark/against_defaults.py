@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnn_core.benchmark.results import CellResult
-from gnn_core.benchmark.trials import Changes, Trial
+from gnn_core.benchmark.trials import RESULT, Changes, Trial
 from gnn_core.config import EvaluationSettings
 from gnn_core.errors import DataError
 from gnn_core.evaluation import metrics
@@ -68,12 +68,12 @@ def compared(made: Mapping[Trial, Mapping[str, CellResult]], settings: Evaluatio
 
 def setting_of(result: str) -> str:
     """Name of the setting in a result's name, such as `validation_graph_dot@3`."""
-    return result.removeprefix("validation_").partition("@")[0]
+    return result.removeprefix(RESULT).partition("@")[0]
 
 
 def result_of(setting: str, seed: int = 0) -> str:
     """Name of a setting's result; `seed` is one of training."""
-    return f"validation_{setting}" if not seed else f"validation_{setting}@{seed}"
+    return f"{RESULT}{setting}" if not seed else f"{RESULT}{setting}@{seed}"
 
 
 def _of_cell(

@@ -45,6 +45,8 @@ SIMULATED, SIMULATED_STORE = "simulated", "simulated_"
 """Kind and name of simulated stores: simulated_tiny, simulated_small …"""
 FIRST_SIMULATED_SEED = 17
 """Of seed number 0; `gnn simulate` uses the same."""
+RESULT = "validation_"
+"""Begins the names of results of settings, other than those of the test windows."""
 Changes = Mapping[str, Mapping[str, Any]]
 """Section → key → value."""
 
@@ -183,24 +185,28 @@ class Trials:
         return [t for t in trials if not all(self.results.has(t.spec, name, self._key(t, name)) for name in t.names)]
 
     def seconds(self, trial: Trial) -> float:
-        """Expected, from what was measured before, or guessed."""
+        """Expected: as long as it took before, else as other settings took on this store, else a guess."""
         known = self.results.seconds()
+        own = known.get(duration_name(trial.spec, trial.names[0]))
+        if own is not None:
+            return own
+        others = [s for name, s in known.items() if name.startswith(duration_name(trial.spec, RESULT))]
+        if others:
+            return float(np.mean(others))
         asked = trial.spec if trial.spec.kind in (COLD, WARM) else replace(trial.spec, kind=COLD)
-        return known.get(duration_name(trial.spec, trial.names[0]), estimate(asked, GRAPH, GRAPH, known))
+        return estimate(asked, GRAPH, GRAPH, known)
 
     def run(
         self, trials: Sequence[Trial], judge: Judge, watcher: Watcher | None = None
     ) -> dict[Trial, dict[str, CellResult]]:
         """Make what is missing, store by store, then return every trial's results by name."""
         waiting = self.missing(trials)
-        remaining = sum(self.seconds(t) for t in waiting)
         for spec in dict.fromkeys(t.spec for t in waiting):
             store = self._open(spec)
-            for trial in (t for t in waiting if t.spec == spec):
-                expected = self.seconds(trial)
-                if watcher is not None:
-                    watcher.began(trial, expected, remaining)
-                remaining -= expected
+            for trial in [t for t in waiting if t.spec == spec]:
+                if watcher is not None:  # asked anew each time: every trial that is measured tells of the others
+                    watcher.began(trial, self.seconds(trial), sum(self.seconds(t) for t in waiting))
+                waiting.remove(trial)
                 with Meter() as meter:
                     made = judge(store, trial, changed(store.settings, trial.changes))
                 for name in trial.names:
