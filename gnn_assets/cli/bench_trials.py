@@ -17,6 +17,7 @@ from gnn_core.benchmark.spec import Spec
 from gnn_core.benchmark.tables import lift_text
 from gnn_core.benchmark.trials import Trial, Trials, trial_specs
 from gnn_core.errors import DataError
+from gnn_core.evaluation.bootstrap import Lift
 
 
 def open_trials(start: str, source: Path | None, overlays: Sequence[Mapping[str, Any]] = ()) -> Trials:
@@ -81,7 +82,7 @@ class Progress:
 
 
 def compared_table(rows: Sequence[Compared], console: Console) -> None:
-    """Settings of one store against the defaults, the best first."""
+    """Settings of one store against the defaults, the best first; those that change nothing are named below."""
     first = next(row for row in rows if row.lift is None)
     n_users = next((row.lift.n_users for row in rows if row.lift is not None), 0)
     cells = [
@@ -94,18 +95,26 @@ def compared_table(rows: Sequence[Compared], console: Console) -> None:
             f"{row.seconds:.0f}",
         )
         for row in sorted(rows, key=lambda row: -row.recall)
+        if not _nothing(row.lift)
     ]
     columns = ("setting", "Recall@10", "over the defaults", "p (Holm)", "kept steps", "seconds")
     n_seeds = len(first.by_seed)
     seeds = f"{n_seeds} seed{'s' if n_seeds != 1 else ''}"
     show(console, f"{first.cell}: validation windows, {n_users:,d} users, {seeds}", columns, cells)
+    if same := [row.name for row in rows if _nothing(row.lift)]:
+        console.print(f"no difference for any user: {', '.join(same)}", highlight=False)
+
+
+def _nothing(lift: Lift | None) -> bool:
+    """Whether no draw of users tells a setting from the defaults."""
+    return lift is not None and lift.low == lift.estimate == lift.high == 0
 
 
 def show(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column is text."""
+    """Print a table whose first column is text: names, which stay whole in a narrow terminal."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for nth, column in enumerate(columns):
-        table.add_column(column, justify="right" if nth else "left")
+        table.add_column(column, justify="right" if nth else "left", no_wrap=not nth)
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     console.print(table)
