@@ -117,7 +117,7 @@ def test_the_whole_table_is_the_stores_the_same_shuffled_and_the_planted_null(
     cold, last, shuffled = (
         9 * 3 * 5,
         2 * 9 * 3,
-        7 * 3,
+        8 * 3,
     )  # models × shares × seeds; with and without refit; models × seeds
     assert f"{cold + last + shuffled} cells" in text
     assert asked[0][:4] == ["--world", "null", "--seeds", "200"]
