@@ -30,7 +30,7 @@ product's."""
 SHUFFLED_COLD = 90
 """Percent of the owners hidden in the whole table's shuffled stores."""
 SHUFFLED = tuple(m for m in DEFAULT_MODELS[COLD] if m != NO_RIVALS)
-"""Models of the shuffled stores: without the variant, where there is nothing to hear of."""
+"""Models of the shuffled stores. The variant asks what a path hears of hidden users, whose events are exchanged."""
 
 
 def models_for(store: str, source: Path) -> tuple[str, ...]:
